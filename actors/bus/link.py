@@ -477,7 +477,6 @@ class RouterLink(_Link):
         if self.send(known, (Welcome(self._role, self._slot),)) and self._on_peer is not None:
             self._on_peer(known)
 
-
     @staticmethod
     def _may_be_read_yet(known: Channel) -> bool:
         """Whether the welcome of a peer is on its way. A peer that read it sends `Hello` only to begin anew."""

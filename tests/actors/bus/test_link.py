@@ -32,7 +32,7 @@ PATIENCE = 20.0
 """seconds until a test gives up; nothing waits that long when all is well"""
 
 
-async def until(condition: Callable[[], bool], turn: Callable[[], None] = lambda: None) -> None:
+async def until(condition: Callable[[], bool], turn: Callable[[], object] = lambda: None) -> None:
     """Let the loop run until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
