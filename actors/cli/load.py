@@ -112,6 +112,11 @@ def load(
     if not check.asked():
         need_descriptors(settings)
     config = _checked(config, own)
+    if 0 < settings.max_call_time <= config.hold:
+        raise click.UsageError(
+            f"--max-call-time {settings.max_call_time:g}s would end each call before its hold of {config.hold:g}s is over; "
+            "give it more, or drop it"
+        )
     check_audio(config.media, settings.codecs)
     config = replace(config, target=complete(config.target, caller.user, caller.transport))
     capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate

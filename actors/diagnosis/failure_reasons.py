@@ -51,6 +51,7 @@ REASONS: Final[dict[str, Reason]] = {
     "transport_error": Reason(_SUT, "the connection was lost"),
     "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
     "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
+    "no_ack": Reason(_SUT, "the other side did not acknowledge our 2xx to its INVITE (no ACK)"),
     "session_expired": Reason(_SUT, "the session was not refreshed in time (RFC 4028)"),
     "dialog_gone": Reason(_SUT, "the other side no longer knew the dialog (481 or 408 within the call)"),
     "one_way": Reason(_SUT, "media came in one direction only"),
@@ -83,6 +84,7 @@ REASONS: Final[dict[str, Reason]] = {
     "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
     "limit": Reason(_PLAN, "the scenario wanted more calls at the same time than -l allows; raise -l"),
     "drained": Reason(_PLAN, "the call was given up because the run ended"),
+    "max_call_time": Reason(_PLAN, "the call was ended by --max-call-time; raise it, or lower the hold"),
     "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }
@@ -103,7 +105,9 @@ FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
 """What a media worker reports of a stream whose file cannot be played."""
 OF_CAUSE: Final[dict[str, str]] = {
     "bad_description": "bad_description",
+    "no_ack": "no_ack",
     "session_expired": "session_expired",
+    "max_call_time": "max_call_time",
     "dialog_gone": "dialog_gone",
     "unreachable": "unreachable",
     "refused": "unreachable",

@@ -49,6 +49,8 @@ class Cause(Enum):
     """The reliable provisional response was never acknowledged (RFC 3262 section 3)."""
     SESSION_EXPIRED = "session_expired"
     """Neither side refreshed the session in time (RFC 4028 section 10)."""
+    MAX_CALL_TIME = "max_call_time"
+    """The call was as old as the local side lets any become."""
     DIALOG_GONE = "dialog_gone"
     """The peer answered 481 or 408 within the dialog (section 12.2.1.2)."""
     BAD_DESCRIPTION = "bad_description"

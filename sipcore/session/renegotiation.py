@@ -265,7 +265,7 @@ class Renegotiation(FinalHandler):
             self._in_dialog.end_by_bye(Cause.SESSION_EXPIRED, By.EXPIRED, None, now)
         elif timer.over_at <= now:
             timer.stop()
-            self._in_dialog.end_by_bye(Cause.SESSION_EXPIRED, By.LOCAL, None, now)
+            self._in_dialog.end_by_bye(Cause.MAX_CALL_TIME, By.LOCAL, None, now)
         elif timer.refresh_at <= now:
             timer.refresh_at = inf
             self._refresh(now)

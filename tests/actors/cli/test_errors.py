@@ -67,6 +67,10 @@ LOAD = ["load", "127.0.0.1"]
         (["robot", "/dev/zero"], "/dev/zero: it has more than 4 MiB; give a Python file"),
         ([*LOAD, "--profile", "/nowhere"], "'/nowhere' does not exist"),
         ([*LOAD, "-m", "1", "-i", "localhost"], "'localhost' is not an IP address"),
+        (
+            [*LOAD, "-m", "1", "-d", "5s", "--max-call-time", "2s"],
+            "--max-call-time 2s would end each call before its hold",
+        ),
         (["load", "192.0.2.1", "-m", "1"], "outside of loopback.*say --allow-public"),
         (["load", "192.0.2.1", "-m", "1", "-r", "11", "--allow-public"], "is public, which allows 10 calls per second"),
         (["load", "127.0.0.1:99999", "-m", "1"], "target '127.0.0.1:99999'.*write for example sip:user@"),

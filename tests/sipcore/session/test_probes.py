@@ -88,7 +88,8 @@ def test_no_call_becomes_older_than_its_bound(timed: dict[str, object], caller: 
 
 
 def test_the_bound_of_the_age_alone_asks_nothing_of_the_peer() -> None:
-    _alice, _bob, wire = established({"max_call_time": 60.0})
+    alice, _bob, wire = established({"max_call_time": 60.0})
     wire.run(DAY)
+    assert alice.told(Ended)[0][:2] == (Cause.MAX_CALL_TIME, By.LOCAL)
     assert wire.times("A>B", "BYE") == [60.0]
     assert wire.times("A>B", "OPTIONS") == wire.times("A>B", "UPDATE") == []
