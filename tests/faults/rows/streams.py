@@ -217,6 +217,7 @@ async def slow_loris(surroundings: Surroundings) -> list[Figure]:
     "/healthz from outside",
     seconds=20,
     cores=0.07,
+    quick=True,
 )
 async def metrics_slow(surroundings: Surroundings) -> list[Figure]:
     arguments = ["--call-workers", "1", "--media-workers", "1", "--media", "none", "--quiet"]
