@@ -30,6 +30,7 @@ UNREACHABLE: dict[str, tuple[Callable[[], str], Loss]] = {
         Loss.UNREACHABLE,
     ),
     "refused by the kernel": (lambda: "sip:b@255.255.255.255", Loss.NO_WAY),
+    "network that is not sent to": (lambda: "sip:b@169.254.169.254", Loss.FORBIDDEN),
     "no listener of the transport": (lambda: "sip:b@127.0.0.1;transport=tls", Loss.NO_WAY),
     "no listener of the version": (lambda: "sip:b@[::1]:9", Loss.NO_WAY),
 }
@@ -40,9 +41,10 @@ UNREACHABLE: dict[str, tuple[Callable[[], str], Loss]] = {
 @pytest.mark.parametrize("way", UNREACHABLE)
 def test_an_ack_that_cannot_be_sent_ends_its_call(way: str, at: str, delayed: bool) -> None:
     target, loss = UNREACHABLE[way][0](), UNREACHABLE[way][1]
+    networks = "0.0.0.0/0" if way == "refused by the kernel" else ()
 
     async def main() -> None:
-        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1", *LEGS) as alice:
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1", *LEGS, send_to=networks) as alice:
             invites: list[Request] = []
 
             def answer(request: Request) -> Sequence[Response]:
