@@ -687,6 +687,8 @@ class HandedDown:
     """The memory of the roll of a load's call worker (`host.roll`)."""
     ledger: int = -1
     """The ledger of the slot (`actors.ledger`)."""
+    boxes: int = -1
+    """The memory of the black boxes (`diagnosis.black_box`)."""
 
     @property
     def numbers(self) -> list[int]:

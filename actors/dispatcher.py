@@ -45,8 +45,6 @@ READS_PER_TURN = 512
 """Datagrams read from one socket at once."""
 SHORTEST_MESSAGE = 20
 """Octets; a shorter datagram is a keep-alive (RFC 5626 section 3.5.1) or noise."""
-RECEIVE_BUFFER = 65535
-"""Octets of the longest datagram."""
 FLOWS_PER_INCARNATION = 1 << 32
 """Numbers of connections that one dispatcher may give."""
 RETRY_AFTER = (5, 30)
@@ -123,8 +121,6 @@ class Dispatcher:
         """One around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one."""
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
-        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
-        """Every datagram is read into it: a buffer of its own for each would leave the heap full of holes."""
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
@@ -132,7 +128,7 @@ class Dispatcher:
         self._quarantined: set[int] = set()
         """Slots without a worker for good: their new calls get 503."""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
-        self._gate = Gate(config.networks, totals)
+        self._gate = Gate(config.networks, totals, surroundings.box)
         self._link = RouterLink(
             surroundings,
             config.endpoint("sip"),
@@ -286,9 +282,10 @@ class Dispatcher:
     def _read(self, index: int) -> int:
         """Read one socket dry within the turn's budget; return the number of datagrams."""
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
-        receive, buffer = opened.recvfrom_into, self._buffer
+        # Every datagram is read into one buffer: a buffer for each would leave the heap full of holes.
+        receive, buffer, holds = opened.recvfrom_into, self._gate.poison.box.buffer, self._gate.poison.box.holds
         add, slots, key = self._batches.add, self._config.call_workers, self._config.call_id_key
-        passes = None if self._gate.is_open else self._gate.lets_pass
+        passes, stops = None if self._gate.is_open else self._gate.lets_pass, self._gate.poison.stops
         for count in range(READS_PER_TURN):
             try:
                 if wildcard:
@@ -304,11 +301,15 @@ class Dispatcher:
                 continue
             if size < SHORTEST_MESSAGE:
                 continue
+            holds(size)
             data = bytes(buffer[:size])
-            if passes is not None and not passes(source[0], data):
-                continue
-            slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
-            add(slot, SipReceived(index, 0, source[0], source[1], data, local))
+            if passes is None or passes(source[0], data):
+                record = SipReceived(index, 0, source[0], source[1], data, local)
+                if stops(data, source[0], source[1]):
+                    self._refuse_poison(record)
+                else:
+                    add(slot_of(peek.call_id(data), key, slots) if slots > 1 else 0, record)
+            holds(0)
         return READS_PER_TURN
 
     def _slot_of(self, data: bytes) -> int:
@@ -326,12 +327,20 @@ class Dispatcher:
 
     def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
         """A message came on a connection: it joins the batch of this turn of the loop or of the tick."""
-        slot = self._slot_of(data)
+        poison = self._gate.poison
+        poison.box.begin(data)
         record = SipReceived(listener, flow, host, port, data, local)
-        if slot in self._quarantined:
-            self._give_up(slot, record)
-        elif self._held.add(slot, record) and self._ticking is None:
-            self._batches.flush_soon()
+        try:
+            if poison.stops(data, host, port):
+                self._refuse_poison(record)
+                return
+            slot = self._slot_of(data)
+            if slot in self._quarantined:
+                self._give_up(slot, record)
+            elif self._held.add(slot, record) and self._ticking is None:
+                self._batches.flush_soon()
+        finally:
+            poison.box.end()
 
     def _on_failed(self, slot: int, failed: SendFailed) -> None:
         """A request of a slot was lost with its connection: report it to its transaction (RFC 3261 section 17.1.4)."""
@@ -345,12 +354,22 @@ class Dispatcher:
         if reply is None:
             return False
         self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
+        self._answer(slot, record, reply)
+        return True
+
+    def _refuse_poison(self, record: SipReceived) -> None:
+        """Answer a message that has ended processes, as far as it takes an answer."""
+        reply = self._gate.poison.answer(record)
+        if reply is not None:
+            self._answer(0, record, reply)
+
+    def _answer(self, slot: int, record: SipReceived, reply: bytes) -> None:
+        """Send an answer without state to the source of its request."""
         if record.flow:
             self._streams.send(slot, SendSip(record.listener, record.flow, record.host, record.port, "", reply))
             self._streams.flush()
-            return True
+            return
         try:
             packet_info.send(self._sockets[record.listener], reply, (record.host, record.port), record.local)
         except OSError:
             self._dropped.value += 1  # the UAC repeats
-        return True

@@ -88,7 +88,7 @@ FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "co
 
 ACTORS_PURE_FOLDERS = {
     "actors/call/": set[str](),
-    "actors/runtime/": {"actor_loop", "callbacks"},
+    "actors/runtime/": {"actor_loop", "callbacks", "steps"},
     "actors/trace/": {"file", "recorder"},
 }
 """Folders of actors that know neither I/O nor clock nor chance, but for the named files."""
@@ -110,6 +110,7 @@ ACTORS_PURE = {
     "actors/load/thresholds.py",
     "actors/load/timeline.py",
     "actors/supervisor/awake_clock.py",
+    "actors/supervisor/poison.py",
     "actors/supervisor/restart_policy.py",
 }
 """Single files of actors that are as pure."""

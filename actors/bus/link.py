@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 import zmq
 
 from ..counting.totals import Totals
+from ..diagnosis.black_box import BlackBox
 from . import kinds, wire
 from .channel import Channel
 from .link_counts import LinkCounts
@@ -73,6 +74,8 @@ class Surroundings(NamedTuple):
     context: "zmq.Context[zmq.Socket[bytes]]"
     totals: Totals
     loop: asyncio.AbstractEventLoop
+    box: BlackBox | None = None
+    """The black box of the process; None = each role makes one, which nothing reads."""
 
 
 class _Link:
@@ -91,7 +94,7 @@ class _Link:
         checks: bool,
         surroundings: Surroundings,
     ) -> None:
-        self._incarnation, _, totals, loop = surroundings
+        self._incarnation, _, totals, loop = surroundings[:4]
         self._socket = socket
         self._window = window
         self._counts = LinkCounts(totals, name)

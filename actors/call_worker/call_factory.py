@@ -261,6 +261,7 @@ class CallFactory:
         actor = call.actor
         self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
         self._metrics.attempt(call.scenario, "uas", self._actor_loop.now())
+        self._actor_loop.note_cause(actor)
         self._actor_loop.guarded(actor, actor.pump, now)
         self._actor_loop.look_at(actor)
 

@@ -101,10 +101,14 @@ class Arrivals:
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
-    def refuse_failed(self, record: SipReceived) -> None:
-        """Answer 500 to a request on which the program failed (RFC 3261 section 21.5.1)."""
+    def refuse_failed(self, record: SipReceived, *headers: tuple[str, str]) -> None:
+        """Answer 500 to a request on which the program failed (RFC 3261 section 21.5.1).
+
+        Args:
+            headers: of the answer.
+        """
         key = self._admission.capabilities.tag_key
-        reply = stateless.refuse(record.data, status=500, source=(record.host, record.port), key=key)
+        reply = stateless.refuse(record.data, status=500, extra=headers, source=(record.host, record.port), key=key)
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 

@@ -1,9 +1,10 @@
 """The way in for SIP messages: each record of the dispatcher is read once and goes to its actor.
 
-Order: ask the allow list, read the message and its key, record it, count it, find the actor. `Arrivals` takes a request
-without an actor; a response without one is counted. Last, the leniencies of the message are counted. A record on which
-the program fails must cost itself only: its request gets 500, and the next records are handled. A stranger gets no
-answer, and is read only for a call that exists.
+Order: turn away what has ended processes, ask the allow list, read the message and its key, record it, count it, find
+the actor. `Arrivals` takes a request without an actor; a response without one is counted. Last, the leniencies of the
+message are counted. The black box names the message meanwhile. A record on which the program fails must cost itself
+only: its request gets 500, and the next records are handled. A stranger gets no answer, and is read only for a call
+that exists.
 """
 
 from collections.abc import Callable
@@ -15,13 +16,14 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.dialog import session_key
 
-from ..bus.link import Channel
 from ..bus.messages import SendFailed, SipReceived
 from ..call.actor import CallActor
+from ..counting.totals import Totals
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Remark
 from ..transport.counters import SipCounters
 from ..transport.output import SipOutput
+from ..transport.poison_gate import REASON, PoisonGate, caller_of
 from .actor_table import ActorTable
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
@@ -38,7 +40,7 @@ class SipInput:
     """
 
     __slots__ = (
-        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_reader", "_remarks"),
+        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_poison", "_reader", "_remarks"),
         "_replacements",
     )
 
@@ -51,6 +53,7 @@ class SipInput:
         reader: SipReader,
         output: SipOutput,
         counters: SipCounters,
+        totals: Totals,
         remarks: list[Remark],
         on_lost: Callable[[SendFailed], None],
     ) -> None:
@@ -61,10 +64,11 @@ class SipInput:
         self._reader = reader
         self._output = output
         self._counters = counters
+        self._poison = PoisonGate(actor_loop.box, totals)
         self._remarks = remarks
         self._on_lost = on_lost
 
-    def take(self, channel: Channel, records: list[Any]) -> None:
+    def take(self, channel: object, records: list[Any]) -> None:
         """Handle records of the dispatcher, in the order in which they came."""
         now, attempt = self._actor_loop.now(), self._actor_loop.attempt
         for record in records:
@@ -78,6 +82,17 @@ class SipInput:
             else:
                 self._replacements.on_record(record)
             return
+        box = self._actor_loop.box
+        box.begin(record.data)
+        try:
+            if not self._poison.stops(record.data, record.host, record.port):
+                self._handle(record, now)
+            elif not self._arrivals.is_stranger(record.host):
+                self._arrivals.refuse_failed(record, REASON)
+        finally:
+            box.end()
+
+    def _handle(self, record: SipReceived, now: float) -> None:
         if self._arrivals.is_stranger(record.host) and not self._is_expected(record.data):
             self._arrivals.count_stranger()
             return
@@ -101,6 +116,7 @@ class SipInput:
         if actor is not None:
             if self._arrivals.policy.challenger is not None and self._arrivals.challenges(actor, message, record, now):
                 return
+            self._actor_loop.note_cause(actor, record.data)
             self._actor_loop.look_at(actor)
             user = actor.user if isinstance(actor, CallActor) else None
             if user is None or user.receiver is None:
@@ -108,11 +124,21 @@ class SipInput:
             else:  # the user's handler stands in front of the actor (man page `receive`)
                 self._actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
         elif isinstance(message, Request):
-            self._arrivals.take(message, source, record, now)
+            self._take_new(message, source, record, now)
         else:
             self._arrivals.count_response()
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
+
+    def _take_new(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
+        """Give a request without an actor to `Arrivals`, unless its caller's calls have ended processes."""
+        if request.method == "INVITE" and request.to_tag is None and not self._arrivals.is_stranger(record.host):
+            caller = caller_of(request, record.host)
+            if caller and self._poison.stops(record.data, record.host, record.port, caller):
+                self._arrivals.refuse_failed(record, REASON)
+                return
+            self._actor_loop.box.names_caller(caller)
+        self._arrivals.take(request, source, record, now)
 
     def _is_expected(self, data: bytes) -> bool:
         """Whether a message of a stranger belongs to a call or registration that is there; it is not parsed for that.

@@ -3,9 +3,11 @@
 In order: each entry of the ledger becomes a call again in the turn in which the worker is made, before any message is
 read. When every process is linked, the application gets each established call, and may go on with it; its media never
 stopped. The others are ended, as fast as `WITHIN` demands and not faster than `PACE` otherwise: BYE, the final response
-of a ringing INVITE, or CANCEL, with the reason. An entry that cannot be read must cost itself only.
+of a ringing INVITE, or CANCEL, with the reason. An entry that cannot be read must cost itself only. A call is ended
+when processes died again and again at going on with it.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +19,7 @@ from ..bus.messages import CallFinished
 from ..call.kept import KeptCall
 from ..call.state import State
 from ..counting.totals import Totals
+from ..diagnosis.black_box import digest
 from ..handle.call import Call
 from ..ledger.entries import read_state, unpack
 from ..ledger.memory import Entry, Ledger
@@ -35,6 +38,7 @@ CAUSE: Final = "worker_lost"
 REASON: Final = ("Reason", 'SIP;cause=500;text="worker restarted"')
 """For its peer (RFC 3326)."""
 RETRY_AFTER: Final = ("Retry-After", "1")
+_logger = logging.getLogger(__name__)
 
 
 class Succession:
@@ -73,8 +77,13 @@ class Succession:
         ledger = self._ledger
         if ledger is None:
             return
+        box = self._actor_loop.box
         for entry in ledger.read():
-            taken = self._actor_loop.attempt("a call of the process before cannot be taken up", self._take_up, entry)
+            box.begin(entry.data)
+            taken = not (box.poison and digest(entry.data) in box.poison) and self._actor_loop.attempt(
+                "a call of the process before cannot be taken up", self._take_up, entry
+            )
+            box.end()
             if not taken:
                 self._lose(entry, ledger)
         self._count["lost"].value += ledger.torn
@@ -107,13 +116,27 @@ class Succession:
                 continue  # its peer has hung up meanwhile
             call.actor.media.claim()
             goes_on = call.state in (State.UP, State.ANSWERING) and not was_ending
-            if goes_on and self._resume(call):
+            if goes_on and self._resumes(call):
                 self._count["adopted"].value += 1
                 self._actor_loop.touch(call.actor)
             else:
                 ending.append(call)
         if ending:
             self._end_some(ending, max(1, round(max(PACE, len(ending) / WITHIN) * STEP)))
+
+    def _resumes(self, call: Call) -> bool:
+        """Give a call to the application, unless processes died at that again and again; whether it goes on."""
+        box, actor = self._actor_loop.box, call.actor
+        cause = f"resume {actor.session.call_id} {actor.session.local_tag}".encode("utf-8", "surrogateescape")
+        if box.poison and digest(cause) in box.poison:
+            _logger.error("%s has ended processes when it was resumed, and is ended", actor.name)
+            return False
+        self._actor_loop.note_cause(actor, cause)
+        before = box.enter(self._actor_loop.mark_of(actor))
+        try:
+            return self._resume(call)
+        finally:
+            box.leave(before)
 
     def _end_some(self, waiting: deque[Call], count: int) -> None:
         for _ in range(min(count, len(waiting))):

@@ -91,7 +91,7 @@ class CallWorker:
         secret = random_bytes(16) if ledger is None else ledger.secret
         self.admission = Admission(totals, secret, config.networks, judged)
         self.applications = Applications()
-        self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
+        self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget, box=surroundings.box)
         self.tell = tell
         self.metrics = CallMetrics(totals, CallSlices(tell if config.load is not None else None))
         self._on_ready = on_ready
@@ -194,6 +194,7 @@ class CallWorker:
             SipReader(self.factory.configs.counts, strict=config.strict),
             self.output,
             counters,
+            totals,
             self._outbox.remarks,
             self._on_lost,
         )
@@ -400,6 +401,7 @@ class CallWorker:
         """Count a call whose metrics are final, report its row to the supervisor, release the handle."""
         if self.actors.live.pop(call.actor.number, None) is None:
             return
+        self.actor_loop.ended_well(call.actor)
         row = self.metrics.finished(call, self.actor_loop.now())
         report = call.report or self.tell
         if self.trace is not None and call.report is None:

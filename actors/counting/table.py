@@ -333,6 +333,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"how": ("adopted", "ended", "lost", "unkept")},
     ),
     Metric(
+        "sipswarm_poison_messages_total",
+        "counter",
+        (),
+        "Messages turned away because processes died at the same octets before.",
+    ),
+    Metric(
         "sipswarm_sip_refused_total",
         "counter",
         ("reason",),

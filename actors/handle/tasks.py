@@ -11,11 +11,13 @@ from typing import Any
 
 from ..call.actor import CallActor
 from ..call.state import State
+from ..diagnosis.black_box import Mark
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, SCENARIO_ERROR
 from ..diagnosis.foreign_text import shown
 from ..errors import CallError, MediaError, MediaHeld
 from ..runtime.actor_loop import ActorLoop
+from ..runtime.steps import Steps
 
 Missed = Callable[[str], None]
 """Called with the reason by which a call failed, of `failure_reasons`."""
@@ -67,7 +69,7 @@ class CallTasks:
 
     async def _carry_through(self, work: Awaitable[Any], missed: Missed) -> None:
         try:
-            await work
+            await Steps(work, self._actor_loop.box, self._mark)
         except CallError as error:  # an outcome of a call
             if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
                 missed(MEDIA_REFUSED)  # it has been logged
@@ -84,6 +86,9 @@ class CallTasks:
             else:
                 actor.hang_up(now)
             self._actor_loop.touch(actor)
+
+    def _mark(self) -> Mark | None:
+        return self._actor_loop.mark_of(self._actor)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._running.pop(task, None)

@@ -24,6 +24,7 @@ from ..bus import link
 from ..bus.messages import Drain, Drained, Ready, Start, Stop, WorkerDown
 from ..config import ProcessOrder
 from ..counting.totals import Totals
+from ..diagnosis.black_box import BlackBox, box_of
 from ..host import handover, kernel, lasting, running_node
 from ..host.event_loop import new_event_loop
 from . import spare
@@ -84,7 +85,9 @@ class Process:
         self.totals = Totals()
         self.totals.include(lasting.lost_rows)
         self.context = link.new_context()
-        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
+        boxes = order.files.boxes
+        box = BlackBox(boxes, box_of(self.name, self.slot)) if boxes >= 0 else None
+        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop, box)
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.files.listeners]
         self._role = _make_role(self)
         self.child = Child(

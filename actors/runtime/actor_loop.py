@@ -10,16 +10,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from ..diagnosis.black_box import NOTHING, BlackBox, Mark
 from ..diagnosis.crash_log import FAILURES, CrashLog
 from ..errors import CallError
 from .actor import Actor, Guarded
 from .deadlines import Deadlines
+from .steps import Steps
 
 TIMER_SLACK: Final = 0.001
 STOOD_STILL: Final = 1.0
 """Seconds that the timer may be late; later, this process or its machine stood still."""
 CATCH_UP: Final = 0.3
 """Seconds after that in which only inputs are handled: answers that came meanwhile wait in sockets and processes."""
+HARMLESS_AFTER: Final = 1.0
+"""Seconds after the end of a call in which a death of the process is one of its caller's."""
 
 
 class ActorLoop:
@@ -29,6 +33,7 @@ class ActorLoop:
         loop: the event loop.
         empty: sends everything that was produced.
         forget: releases an actor that is finished.
+        box: shows for which message code runs; None = nothing reads it.
 
     Attributes:
         now: the monotonic clock, in seconds.
@@ -37,9 +42,17 @@ class ActorLoop:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, empty: Callable[[], None], forget: Callable[[Actor], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        empty: Callable[[], None],
+        forget: Callable[[Actor], None],
+        box: BlackBox | None = None,
     ) -> None:
         self.loop = loop
+        self.box = box or BlackBox()
+        self._marks: dict[Guarded, Mark] = {}
+        """The message that each actor got last, and the caller of the call."""
         self.now = time.monotonic
         self.crashes = CrashLog(lambda: self.now())
         self.attempt = self.crashes.attempt
@@ -85,6 +98,7 @@ class ActorLoop:
 
     def guarded(self, actor: Guarded, action: Callable[..., None], *arguments: Any) -> None:
         """Run one actor's code; an exception ends that actor only."""
+        before = self.box.enter(self._marks.get(actor))
         try:
             action(*arguments)
         except FAILURES as error:
@@ -92,10 +106,35 @@ class ActorLoop:
                 return
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
             self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
+        finally:
+            self.box.leave(before)
+
+    def note_cause(self, actor: Guarded, cause: bytes = b"") -> None:
+        """Note the message because of which an actor acts from now on, until it gets another one.
+
+        Args:
+            cause: its octets; empty = what is at work now.
+        """
+        mark = (cause, self._marks.get(actor, NOTHING)[1]) if cause else self.box.at_work
+        if mark is not NOTHING:
+            self._marks[actor] = mark
+
+    def mark_of(self, actor: Guarded) -> Mark | None:
+        """Return the message that an actor got last, and its caller; None = it got none."""
+        return self._marks.get(actor)
+
+    def ended_well(self, actor: Guarded) -> None:
+        """Note the end of a call: its caller is cleared of suspicion, unless code that runs after it does harm."""
+        mark = self._marks.get(actor)
+        if mark is not None:
+            self._marks[actor] = (b"", mark[1])  # the octets take room
+            if self.box.suspects(mark[1]):
+                self.loop.call_later(HARMLESS_AFTER, self.box.clear, mark[1])
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""
-        task = self.loop.create_task(self._carry_through(awaitable))
+        mark = self.box.at_work
+        task = self.loop.create_task(self._carry_through(Steps(awaitable, self.box, lambda: mark)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -114,6 +153,7 @@ class ActorLoop:
 
     def _settle(self, actor: Actor) -> None:
         if actor.finished:
+            self._marks.pop(actor, None)
             self._deadlines.forget(actor)
             self._forget(actor)
         else:

@@ -4,8 +4,9 @@ import os
 import socket
 from collections.abc import Sequence
 
-from ..config import HandedDown
+from ..config import HandedDown, NodeConfig
 from .child_process import ChildProcess
+from .death_records import DeathRecords
 from .ledgers import Ledgers
 
 
@@ -14,15 +15,19 @@ class NodeDescriptors:
 
     Args:
         sockets: the listeners.
-        calls: live at a time in one slot at most.
+        config: of the node.
 
     Raises:
         OSError: no more files can be opened.
+
+    Attributes:
+        black_boxes: those of its processes.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket], calls: int) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], config: NodeConfig) -> None:
         self._sockets = sockets
-        self._ledgers = Ledgers(calls)
+        self._ledgers = Ledgers(config.max_calls)
+        self.black_boxes = DeathRecords(config.call_workers)
         self._last_call = os.pipe()
         """All call workers hold its end for writing; the others read its end when the last of them ends."""
 
@@ -34,6 +39,7 @@ class NodeDescriptors:
             last_call=self._last_call[is_call],
             roll=child.roll,
             ledger=self._ledgers.of(child.slot) if is_call else -1,
+            boxes=-1 if child.role == "media" else self.black_boxes.descriptor,
         )
 
     def close(self) -> None:
@@ -41,5 +47,6 @@ class NodeDescriptors:
         for each in self._sockets:
             each.close()
         self._ledgers.close()
+        self.black_boxes.close()
         for end in self._last_call:
             os.close(end)

@@ -186,7 +186,7 @@ class Supervisor:
             listeners=bound,
             call_id_key=self.config.call_id_key or secrets.randbits(32),
         )
-        self._descriptors = NodeDescriptors(sockets, self.config.max_calls)
+        self._descriptors = NodeDescriptors(sockets, self.config)
         self._spare = Spare(self._loop, self._is_calm, self._totals)
         self._context = link.new_context()
         self._link = RouterLink(
@@ -364,6 +364,7 @@ class Supervisor:
         if self._closing:
             return
         now = time.monotonic()
+        self._descriptors.black_boxes.ended(child, status, now)  # before its messages go to the next process
         self._tell(self._now())  # a fast replacement may be there before the next look at the heartbeats
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
@@ -430,6 +431,7 @@ class Supervisor:
             self._fail(f"did not come up within {START_TIMEOUT:.0f} s: {missing}")
         if now >= self._given_up_at:
             self.ended.set()
+        self._descriptors.black_boxes.look(monotonic)
         self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, monotonic, 0, self._totals.snapshot())

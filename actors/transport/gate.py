@@ -12,7 +12,9 @@ from typing import Final
 from sipswarm.sipcore.message import peek
 
 from ..counting.totals import Totals
+from ..diagnosis.black_box import BlackBox
 from .networks import Networks
+from .poison_gate import PoisonGate
 
 HOSTS: Final = 4096
 """Hosts that are remembered because connections to them were opened here."""
@@ -23,11 +25,16 @@ class Gate:
 
     Args:
         networks: the allow list; None = everybody may come in.
+        box: the black box of the process; None = nothing reads it.
+
+    Attributes:
+        poison: asked after the sources.
     """
 
-    __slots__ = ("_called", "_networks", "_turned_away")
+    __slots__ = ("_called", "_networks", "_turned_away", "poison")
 
-    def __init__(self, networks: Sequence[str] | None, totals: Totals) -> None:
+    def __init__(self, networks: Sequence[str] | None, totals: Totals, box: BlackBox | None = None) -> None:
+        self.poison = PoisonGate(box or BlackBox(), totals)
         self._networks = Networks(networks) if networks is not None else None
         self._called: dict[str, None] = {}
         self._turned_away = totals.cell("sipswarm_sip_refused_total", "stranger")

@@ -17,7 +17,8 @@ from sipswarm.actors.bus.messages import Hello, SipReceived
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
-from sipswarm.actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
+from sipswarm.actors.diagnosis.black_box import OCTETS, BlackBox
+from sipswarm.actors.dispatcher import BUSY_RATE, WINDOW, Dispatcher
 from sipswarm.actors.transport.fair_queue import MESSAGES
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.sipcore.message.parser import parse
@@ -46,7 +47,14 @@ def message(method: str, number: int, to_tag: str = "") -> bytes:
 class Stage:
     """A dispatcher with its listen sockets, and one peer of the outside world."""
 
-    def __init__(self, slots: int, listeners: tuple[Listener, ...], allow: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        slots: int,
+        listeners: tuple[Listener, ...],
+        allow: tuple[str, ...] | None = None,
+        box: BlackBox | None = None,
+    ) -> None:
+        self.box = box
         self.sockets, bound = bind_all(listeners)
         self.context = new_context()
         self.loop = asyncio.get_running_loop()
@@ -72,7 +80,7 @@ class Stage:
         self.ready += 1
 
     def surroundings(self, incarnation: int, totals: Totals) -> Surroundings:
-        return Surroundings(incarnation, self.context, totals, self.loop)
+        return Surroundings(incarnation, self.context, totals, self.loop, self.box)
 
     def worker(self, slot: int, incarnation: int = 1) -> DealerLink:
         """A call worker that takes everything."""
@@ -131,9 +139,10 @@ def run(
     listeners: int = 1,
     host: str = "127.0.0.1",
     allow: tuple[str, ...] | None = None,
+    box: BlackBox | None = None,
 ) -> None:
     async def main() -> None:
-        stage = Stage(slots, (Listener("udp", host, 0),) * listeners, allow)
+        stage = Stage(slots, (Listener("udp", host, 0),) * listeners, allow, box)
         try:
             await scene(stage)
         finally:
@@ -169,7 +178,7 @@ def test_a_short_datagram_takes_no_room_for_the_longest_one(host: str) -> None:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert peak - before < RECEIVE_BUFFER
+        assert peak - before < OCTETS
 
     run(scene, host=host)
 
