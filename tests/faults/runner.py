@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import lifeline
 from .figures import Figure, Row, Surroundings, Unable
 from .node import ROOT, descendants
 
@@ -44,15 +45,16 @@ class Result:
 
 
 def run_here(row: Row, quick: bool, seed: int, result: Path, keep: Path | None) -> int:
-    """Run a row in this process and write its result into a file.
+    """Run a row in this process and write its result into a file; it ends with its parent.
 
     keep: folder in which its files stay.
     """
     began = time.monotonic()
 
     def say(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        with suppress(BrokenPipeError):  # the parent is gone, and this process ends in order
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
 
     folder = keep / row.name if keep else Path(tempfile.mkdtemp(prefix=f"{row.name}-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,8 +63,8 @@ def run_here(row: Row, quick: bool, seed: int, result: Path, keep: Path | None) 
     async def bounded() -> Sequence[Figure]:
         task = asyncio.current_task()
         assert task is not None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        loop = asyncio.get_running_loop()
+        lifeline.hold(lambda: loop.call_soon_threadsafe(task.cancel))
         async with asyncio.timeout(3 * row.seconds + GRACE):
             return await row.function(Surroundings(folder, quick, seed, say))
 
@@ -169,7 +171,12 @@ class Run:
             argv += ["--keep", str(self._keep.absolute())] if self._keep else []
             self._show(f"{row.name}: begins")
             process = await asyncio.create_subprocess_exec(
-                *argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+                *argv,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,  # held open until this process ends: `lifeline`
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
             self._running[process] = row.name
             assert process.stdout is not None

@@ -2,6 +2,11 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +14,7 @@ import pytest
 
 from . import sip_text
 from .figures import ROWS, Surroundings, at_least, at_most, exactly, told
-from .node import own_host
+from .node import ROOT, alive, descendants, own_host
 from .numbered_media import Stream, number_of, numbered
 from .peer import Peer, State
 from .relay import Relay, Weather
@@ -130,3 +135,51 @@ def test_the_peer_reads_what_phones_send() -> None:
     assert sip_text.media_place(sip_text.description("127.0.0.1", 4000)) == ("127.0.0.1", 4000)
     assert sip_text.read(b"\0\1") is None
     assert own_host() != own_host()
+
+
+STUBBORN = """
+import signal, subprocess, sys, threading
+from tests.faults import lifeline
+
+child = subprocess.Popen(["sleep", "600"])
+lifeline.hold(lambda: None, grace=0.3)
+print(child.pid, flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM], ids=["its parent is gone", "SIGTERM"])
+def test_a_row_that_does_not_end_is_killed_with_what_it_started(number: int | None) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdout:
+        child = int(process.stdout.readline())
+        if number is None:
+            process.stdin.close()
+        else:
+            process.send_signal(number)
+        assert process.wait(30) == 1
+    process.stdin.close()
+    assert not alive(child)
+
+
+def test_the_processes_of_a_row_end_with_the_run(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "tests.faults", "user-code-exits", "--quick", "--keep", str(tmp_path)]
+    run = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(lambda: len(descendants(run.pid)) >= 4)  # the row and its node
+        below = descendants(run.pid)
+    finally:
+        run.kill()
+        run.wait()
+    wait_for(lambda: not any(map(alive, below)))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
