@@ -114,8 +114,8 @@ def load(
     config = _checked(config, own)
     if 0 < settings.max_call_time <= config.hold:
         raise click.UsageError(
-            f"--max-call-time {settings.max_call_time:g}s would end each call before its hold of {config.hold:g}s is over; "
-            "give it more, or drop it"
+            f"--max-call-time {settings.max_call_time:g}s would end each call before its hold of {config.hold:g}s is "
+            "over; give it more, or drop it"
         )
     check_audio(config.media, settings.codecs)
     config = replace(config, target=complete(config.target, caller.user, caller.transport))
