@@ -34,7 +34,6 @@ from .options import (
     out_option,
     run_options,
 )
-from .terminal import echo
 from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
 
 _logger = logging.getLogger(__name__)
@@ -165,11 +164,7 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
     if config.media == "none" and (expects_media or config.dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expects_media and not (config.hold or config.dtmf or config.expect_dtmf or config.scenario):
-        echo(
-            "sipswarm load: without a hold (-d) calls end before media can come; say for example -d 5s",
-            err=True,
-            level="WARNING",
-        )
+        raise click.UsageError("without a hold (-d) calls end before media can come; say for example -d 5s")
     if config.expect_dtmf == "=" and not config.dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
     ramps = config.profile

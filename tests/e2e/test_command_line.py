@@ -220,7 +220,7 @@ def test_expectations_that_exclude_each_other_are_refused(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("options", "noted"),
+    ("options", "refused"),
     [
         ("--expect-media", True),
         ("--expect-media -d 0s", True),
@@ -232,11 +232,12 @@ def test_expectations_that_exclude_each_other_are_refused(capsys: pytest.Capture
         ("", False),
     ],
 )
-def test_calls_that_are_too_short_for_the_media_that_is_expected_are_noted(
-    capsys: pytest.CaptureFixture[str], options: str, noted: bool
+def test_calls_that_are_too_short_for_the_media_that_is_expected_are_refused(
+    capsys: pytest.CaptureFixture[str], options: str, refused: bool
 ) -> None:
-    main(["check", "load", "127.0.0.1:5070", "-m", "1", "--local-port", "0", "--media", "silence", *options.split()])
-    assert ("without a hold (-d) calls end before media can come" in capsys.readouterr().err) == noted
+    load = ["load", "127.0.0.1:5070", "-m", "1", "--local-port", "0", "--media", "silence", *options.split()]
+    assert (main(["check", *load]) == 2) == refused
+    assert ("without a hold (-d) calls end before media can come" in capsys.readouterr().err) == refused
 
 
 def test_results_that_cannot_be_written_fail_the_run(
