@@ -72,7 +72,7 @@ LARGER = {
     "actors/call/actor.py": {"imports": 18, "CallActor attributes": 24, "CallActor methods": 36},
     "actors/call/media.py": {"CallMedia attributes": 21, "CallMedia methods": 50},
     "actors/call_worker/worker.py": {"imports": 37, "CallWorker attributes": 23, "CallWorker methods": 24},
-    "actors/cli/load.py": {"imports": 18},
+    "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 26, "Call methods": 67},
