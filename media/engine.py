@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .context import Attempt, StreamContext, unguarded
+from .disk import Disk
 from .endpoint import BUFFER, StreamEndpoint
 from .messages import (
     CloseStream,
@@ -109,6 +110,7 @@ class MediaEngine:
         "_clock",
         "_coalescing",
         "_context",
+        "_disk",
         "_done",
         "_endpoints",
         "_files",
@@ -147,6 +149,7 @@ class MediaEngine:
         self._pool = PortPool(self._settings.port_first, self._settings.port_last, random_bytes)
         self._quarantine = Quarantine(self._pool, self._settings.quarantine, self._settings.quarantine_longest)
         self._files = FileFrames()
+        self._disk = Disk()
         self._buffer = bytearray(BUFFER)
         self._poll = select.epoll()
         self._outer = select.epoll()
@@ -181,6 +184,7 @@ class MediaEngine:
             active[sender.codec_index] += 1
             sending[sender.codec_index] += sender.can_send
             receiving[receiver.codec_index] += receiver.can_receive
+        counted.parts_not_written = self._disk.lost
         counted.quarantined = self._quarantine.sockets
         counted.discards[NO_STREAM] = self._quarantine.rtp_packets
         counted.ports_in_use = 2 * (self._pool.size - self._pool.free)
@@ -245,6 +249,7 @@ class MediaEngine:
         for endpoint in list(self._endpoints.values()):
             self._close(endpoint, now)
         self._files.rest()
+        self._disk.close()
         self._quarantine.close()
         self._outer.close()
         self._poll.close()
@@ -521,11 +526,12 @@ class MediaEngine:
             case ("none",):
                 return Sink()
             case ("file", str() as path):
-                return WavSink(path) if path.lower().endswith(".wav") else RawFileSink(path)
+                opens = self._disk.open
+                return WavSink(path, opens=opens) if path.lower().endswith(".wav") else RawFileSink(path, opens)
             case ("file", str() as path, "heard" | "stereo" | "mixed" as sides):
                 if not path.lower().endswith(".wav"):
                     raise SinkError(Refusal.BAD_VALUE, f"{path}: both directions are recorded in a .wav file only")
-                return WavSink(path, sides, self._clock)
+                return WavSink(path, sides, self._clock, self._disk.open)
             case ("callback",):
                 return CallbackSink()
         raise SinkError(Refusal.BAD_VALUE, f"no such sink: {wanted!r}")

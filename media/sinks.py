@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Callable
 from stat import S_ISCHR, S_ISREG
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -31,6 +31,21 @@ _LONGEST_GAP = 600.0
 """Seconds of a pause in the reception that are written out at the most."""
 _LONGEST_REST = 200
 """Chunks that are played at the end of a recording at the most."""
+
+
+class OutputFile(Protocol):
+    """As much of a binary file as a sink uses."""
+
+    def write(self, octets: bytes, /) -> int: ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Opens = Callable[[str], OutputFile]
 
 
 class SinkError(Refused):
@@ -71,13 +86,16 @@ class RawFileSink(Sink):
 
     __slots__ = ("_file",)
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, opens: Opens | None = None) -> None:
         """Create or empty the file.
+
+        Args:
+            opens: as for `WavSink`.
 
         Raises:
             SinkError: the file cannot be written.
         """
-        self._file = open_for_writing(path)
+        self._file = (opens or open_for_writing)(path)
 
     def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         if codec not in ("", "CN"):
@@ -95,17 +113,24 @@ class WavSink(Sink):
 
     __slots__ = ("_clock", "_file", "_from_header", "_heard", "_next_at", "_octets", "_rate", "_sent", "_stereo")
 
-    def __init__(self, path: str, sides: str = "heard", clock: Callable[[], float] = float) -> None:
+    def __init__(
+        self,
+        path: str,
+        sides: str = "heard",
+        clock: Callable[[], float] = float,
+        opens: Opens | None = None,
+    ) -> None:
         """Create or empty the file.
 
         Args:
+            opens: creates or empties a file to be written; None = `open_for_writing`, which waits for the disk.
             sides: heard, or with what is sent: stereo (left heard, right sent) or mixed.
             clock: gives the `now` of `write` for what is sent.
 
         Raises:
             SinkError: the file cannot be written.
         """
-        self._file = open_for_writing(path)
+        self._file = (opens or open_for_writing)(path)
         self._clock = clock
         self._stereo = sides == "stereo"
         self._heard = Track()

@@ -117,6 +117,7 @@ class MediaTotals:
         "packets_missed",
         "packets_received",
         "packets_sent",
+        "parts_not_written",
         "ports_in_use",
         "quarantined",
         "round_trip",
@@ -153,6 +154,8 @@ class MediaTotals:
         """Packets dropped, by reason."""
         self.frames_skipped = 0
         """Frames too late to send."""
+        self.parts_not_written = 0
+        """Parts of recordings, of a second or 16 KiB, that the disk did not take."""
         self.frames_dropped = 0
         """Frames of callback sources and sinks beyond their bounds."""
         self.send_errors = 0
@@ -224,6 +227,7 @@ class MediaTotals:
             yield "sipswarm_dtmf_events_total", ("received", mode), (self.digits_received[index],)
         yield "sipswarm_queue_dropped_total", ("media_events",), (self.digits_dropped,)
         yield "sipswarm_queue_dropped_total", ("media_frames",), (self.frames_dropped,)
+        yield "sipswarm_queue_dropped_total", ("recordings",), (self.parts_not_written,)
         yield "sipswarm_queue_dropped_total", ("digits_to_send",), (self.digits_not_queued,)
         yield "sipswarm_rtp_frames_skipped_total", (), (self.frames_skipped,)
         yield "sipswarm_rtp_ports_in_use", (), (self.ports_in_use,)

@@ -636,6 +636,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "media_commands",
                 "media_events",
                 "media_frames",
+                "recordings",
                 "digits_to_send",
                 "log",
                 "call_events",

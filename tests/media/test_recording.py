@@ -229,6 +229,7 @@ def both(world: World, path: Path, sides: str, form: Form, **more: object) -> li
     world.run(0.1)
     world.do(one, SetSink(1, ("file", str(path), sides)))
     world.run(2.0)
+    world.written(one)
     with wave.open(str(path)) as file:  # while it is written
         assert 0.9 <= file.getnframes() / file.getframerate() <= 2.0
         assert file.getframerate() == form.rate

@@ -1,9 +1,11 @@
 """Media engines over loopback sockets, on a clock that is a number (no sleeps: loopback delivers at once)."""
 
 import select
+import time
 from typing import TypeVar
 
 from sipswarm.media.context import Attempt, unguarded
+from sipswarm.media.disk import Disk
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import (
     CloseStream,
@@ -33,6 +35,7 @@ class World:
 
     def engine(self, settings: MediaSettings | None = None, attempt: Attempt = unguarded) -> MediaEngine:
         engine = MediaEngine(settings, clock=lambda: self.now, attempt=attempt)
+        engine._disk = Disk(patience=30.0)  # files are whole when their streams are closed, on a busy machine too
         self.engines.append(engine)
         self.events[engine] = []
         return engine
@@ -69,6 +72,13 @@ class World:
 
     def said(self, engine: MediaEngine, kind: type[E]) -> list[E]:
         return [event for event in self.events[engine] if isinstance(event, kind)]
+
+    def written(self, engine: MediaEngine) -> None:
+        """Wait until the disk has taken what was recorded; its thread knows no clock that is a number."""
+        deadline = time.monotonic() + 30
+        while engine._disk.waiting:
+            assert time.monotonic() < deadline, "the disk takes nothing"
+            time.sleep(0.001)
 
     def close(self, engine: MediaEngine, stream_id: int = 1) -> StreamStatistics:
         *_, closed = self.do(engine, CloseStream(stream_id))
