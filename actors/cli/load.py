@@ -193,7 +193,7 @@ def _of_scenario(config: LoadConfig) -> LoadConfig:
                 "drop them"
             )
         path, name = user_file.split(config.scenario, "scenario")
-        user_file.try_out(path, name)
+        user_file.try_out(path, name, user_file.SCENARIO)
         media = "silence" if config.media == "none" else config.media
         config = replace(config, scenario=f"{path}:{name}", media=media)
     elif config.data or given("run_time"):

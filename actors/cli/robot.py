@@ -37,7 +37,7 @@ def robot(
     if not asked():
         need_descriptors(settings)  # a trial of the file is a process too
     path, name = user_file.split(config.file, "robot")
-    user_file.try_out(path, name)
+    user_file.try_out(path, name, user_file.ROBOT)
     check_audio(config.media, settings.codecs)
     config = replace(config, file=path, name=name, allow=callee.networks)
     return run_answer("robot", running, callee, settings, cdr, robot=config)

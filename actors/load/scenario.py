@@ -114,7 +114,7 @@ class Scenario(Starter):
             ConfigurationError: the file or its data cannot be taken; with file and line.
         """
         path, name = user_file.split(config.scenario, DEFAULT_NAME)
-        file = user_file.load(path, name)
+        file = user_file.load(path, name, user_file.SCENARIO)
         data = Data.read(config.data, config.seed) if config.data else None
         if data is not None:
             data.share(config.shard, config.shards, permits)

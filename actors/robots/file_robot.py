@@ -22,7 +22,7 @@ from ..diagnosis.crash_log import FAILURES
 from ..errors import CallError, ConfigurationError
 from ..handle.call import Call
 from ..handle.demand import STATISTICS_INTERVAL, media_wishes
-from ..handle.robot_runs import Robot, checked_robot, run
+from ..handle.robot_runs import Robot, run
 from ..scripts import user_file
 from .agents import Agents
 from .setup_run import Arrangement
@@ -59,7 +59,7 @@ class FileRobot(Application):
         self._arrivals = arrivals
         self._loop = loop
         self._say_reloaded = reloaded
-        self._file = _load(config)
+        self._file = user_file.load(config.file, config.name, user_file.ROBOT)
         wishes = media_wishes(config.media, rtp_timeout)
         arrivals.check_media(wishes)
         wishes["statistics_interval"] = STATISTICS_INTERVAL
@@ -121,7 +121,7 @@ class FileRobot(Application):
         """Read the file again and run its `setup`; further calls run the new function. After an error the
         robot before goes on."""
         try:
-            file = _load(self._config)
+            file = user_file.load(self._config.file, self._config.name, user_file.ROBOT)
         except ConfigurationError as error:
             _logger.error("%s; the old robot stays", error)
             self._say_reloaded(str(error))
@@ -145,18 +145,6 @@ class FileRobot(Application):
 
 def _run(call: Call, robot: Robot) -> None:
     run(call, robot)
-
-
-def _load(config: RobotConfig) -> user_file.UserFile:
-    """Load the file of a robot.
-
-    Raises:
-        ConfigurationError: it has a mistake.
-    """
-    file = user_file.load(config.file, config.name)
-    if file.resume is not None:
-        checked_robot(f"{config.file}: resume", file.resume)
-    return file
 
 
 def _short(error: BaseException, file: user_file.UserFile) -> str:

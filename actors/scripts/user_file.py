@@ -1,7 +1,7 @@
 """A user's Python file: read into a module of its own, its coroutine function found, every mistake named in one line.
 
-`python -P -m sipswarm.actors.scripts.user_file FILE:NAME` only tries it, in a process of its own; the status is 2 when
-it cannot be used. The supervisor must only try a file in this way, and never run it itself.
+`python -P -m sipswarm.actors.scripts.user_file FILE NAME ARGUMENTS` only tries it, in a process of its own; the status
+is 2 when it cannot be used. The supervisor must only try a file in this way, and never run it itself.
 """
 
 import ast
@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -33,6 +33,10 @@ LONGEST_EXPECTATION: Final = 200
 """Characters of the name of an expectation."""
 TRIAL_SECONDS: Final = 20.0
 """Seconds that loading a file on trial may take."""
+ROBOT: Final = ("call",)
+"""What a robot is called with."""
+SCENARIO: Final = ("ua", "row")
+"""What a scenario is called with."""
 _numbers = count(1)
 
 
@@ -53,11 +57,15 @@ def split(text: str, default: str) -> tuple[str, str]:
     return (path, name) if colon and name.isidentifier() and path else (text, default)
 
 
-def load(path: str, name: str) -> UserFile:
-    """Run a file as a fresh module and find `async def NAME` in it.
+def load(path: str, name: str, arguments: Sequence[str]) -> UserFile:
+    """Run a file as a fresh module, find `async def NAME` in it, and `setup(ua)` and `resume(call)` if it has them.
+
+    Args:
+        arguments: names of what the function is called with: "call", or "ua" and "row".
 
     Raises:
-        ConfigurationError: with file and line: it cannot be read, fails when it runs, or has no such function.
+        ConfigurationError: with file and line: it cannot be read, fails when it runs, has no such function, or one of
+            the three cannot be called as it will be.
     """
     try:
         tree = ast.parse(read_octets(path, "a Python file", again=True), path)
@@ -81,11 +89,42 @@ def load(path: str, name: str) -> UserFile:
     function = getattr(module, name, None)
     if not inspect.iscoroutinefunction(function):
         names = [each.name for each in tree.body if isinstance(each, ast.AsyncFunctionDef)]
-        line = next((each.lineno for each in tree.body if getattr(each, "name", "") == name), 1)
         found = f"it has {', '.join(names)}; name one as {path}:{names[0]}" if names else "it has none at all"
-        raise ConfigurationError(f"{path}:{line}: there is no 'async def {name}' in it; {found}")
-    setup = getattr(module, "setup", None)
-    return UserFile(name, function, setup if callable(setup) else None, getattr(module, "resume", None))
+        raise ConfigurationError(f"{path}:{_line(tree, name)}: there is no 'async def {name}' in it; {found}")
+    _check_arguments(path, tree, name, function, arguments)
+    setup, resume = getattr(module, "setup", None), getattr(module, "resume", None)
+    if callable(setup):
+        _check_arguments(path, tree, "setup", setup, ("ua",))
+    if resume is not None:
+        if not inspect.iscoroutinefunction(resume):
+            raise ConfigurationError(
+                f"{path}:{_line(tree, 'resume')}: resume is no coroutine; write async def resume(call):"
+            )
+        _check_arguments(path, tree, "resume", resume, ("call",))
+    return UserFile(name, function, setup if callable(setup) else None, resume)
+
+
+def _line(tree: ast.Module, name: str) -> int:
+    """Return the line of a function of a file, 1 when it is defined elsewhere."""
+    return next((each.lineno for each in tree.body if getattr(each, "name", "") == name), 1)
+
+
+def _check_arguments(
+    path: str, tree: ast.Module, name: str, function: Callable[..., Any], arguments: Sequence[str]
+) -> None:
+    """See that a function takes the arguments that it will be called with.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError) as error:
+        kind = "async def" if inspect.iscoroutinefunction(function) else "def"
+        called = f"{name}({', '.join(arguments)})"
+        raise ConfigurationError(
+            f"{path}:{_line(tree, name)}: it is called as {called}: {error}; write {kind} {called}:"
+        ) from error
 
 
 def line_of(error: BaseException, path: str) -> int:
@@ -129,14 +168,17 @@ def _line_of_text(value: object) -> str:
     return cut(one_line(text), LONGEST_EXPECTATION)
 
 
-def try_out(path: str, name: str) -> None:
+def try_out(path: str, name: str, arguments: Sequence[str]) -> None:
     """Load a file in a process of its own, so that the supervisor never runs a user's code.
+
+    Args:
+        arguments: as for `load`.
 
     Raises:
         ConfigurationError: it has a mistake, or does not come to an end.
     """
     refuse_pipe(path, "a Python file")  # here, where `<(…)` has its meaning
-    command = [sys.executable, "-P", "-m", "sipswarm.actors.scripts.user_file", path, name]
+    command = [sys.executable, "-P", "-m", "sipswarm.actors.scripts.user_file", path, name, *arguments]
     try:
         done = subprocess.run(
             command,
@@ -155,10 +197,10 @@ def try_out(path: str, name: str) -> None:
         raise ConfigurationError(words[-1] if words else f"{path}:1: importing it ended with {done.returncode}")
 
 
-def main(path: str, name: str) -> int:
+def main(path: str, name: str, *arguments: str) -> int:
     """Try a file; return 0, or 2 with the mistake on standard error."""
     try:
-        load(path, name)
+        load(path, name, arguments)
     except ConfigurationError as error:
         sys.stderr.write(f"{shown_line(str(error))}\n")
         return 2

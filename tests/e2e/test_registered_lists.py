@@ -293,7 +293,7 @@ def test_the_example_registers_its_extensions_and_says_which_one_was_called(monk
         registrar = Registrar()
         async with Peer(registrar) as peer, agent() as alice, agent("sip:pbx@127.0.0.1") as bob:
             monkeypatch.setenv("REGISTRAR", peer.uri())
-            found = user_file.load(str(file), "robot")
+            found = user_file.load(str(file), "robot", user_file.ROBOT)
             assert found.setup is not None
             await Robot(bob, file.parent).set_up(found.setup)
             await until(lambda: set(registrar.bound) == {"201", "202", "203"})
