@@ -42,7 +42,7 @@ def call(own: CallOptions, caller: CallerOptions, settings: CallSettings, to: st
         check_audio(f"play:{own.play}")
     if own.record is not None:
         recording_sink(str(own.record))
-    uri = complete(to, caller.user, caller.transport)
+    uri = complete(to, caller.user, caller.chosen_transport)
     hop = checked_hop(settings.account.proxy or uri, allow_public=caller.allow_public, rate=0.0)
     leg = caller.listener(hop, settings.advertise)
     tls.check(settings.tls, (leg,), time.time())

@@ -117,7 +117,7 @@ def load(
             "over; give it more, or drop it"
         )
     check_audio(config.media, settings.codecs)
-    config = replace(config, target=complete(config.target, caller.user, caller.transport))
+    config = replace(config, target=complete(config.target, caller.user, caller.chosen_transport))
     capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate
     hop = checked_hop(settings.account.proxy or config.target, allow_public=caller.allow_public, rate=capped)
     config = replace(config, allow=target_networks(config.target, hop))

@@ -36,6 +36,7 @@ from ..config import (
 from ..errors import ConfigurationError
 from ..host.descriptors import need_for_node
 from ..transport.names.addresses import ip_version
+from .configuration import given
 from .password import read_password
 from .values import AudioFile, Codecs, FilePath, ListenAddress, MetricsAddress, MetricsPlace, Network, type_of
 
@@ -242,6 +243,11 @@ class CallerOptions:
         check=Flag(),
         about="Allow a target outside of loopback, link-local and private networks.",
     )
+
+    @property
+    def chosen_transport(self) -> str:
+        """The transport that the user gave; empty = none."""
+        return self.transport if given("transport") else ""
 
     def listener(self, hop: Hop, advertise: tuple[str, ...]) -> Listener:
         """Return the local address toward a hop.

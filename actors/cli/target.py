@@ -39,13 +39,16 @@ PUBLIC_RATE: Final = 10.0
 """Calls per second that a public target may get."""
 
 
-def complete(target: str, user: str = "", transport: str = "udp") -> str:
+def complete(target: str, user: str = "", transport: str = "") -> str:
     """Return the SIP URI that was meant.
 
     `sip:` may be left out; `-s USER` and `-t TRANSPORT` add what it lacks.
 
+    Args:
+        transport: empty = none was given.
+
     Raises:
-        ConfigurationError: not a SIP URI, or a user in both places.
+        ConfigurationError: not a SIP URI, a user in both places, or `-t udp` for a SIPS URI (RFC 3261 section 26.2.2).
     """
     text = target if target.lower().startswith(("sip:", "sips:")) else f"sip:{target}"
     try:
@@ -58,9 +61,12 @@ def complete(target: str, user: str = "", transport: str = "udp") -> str:
         raise ConfigurationError(f"target {target!r} names the user {uri.user!r} already; drop -s {user}")
     if user:
         uri = uri.replace(user=user)
-    if transport != "udp" and not uri.transport:
-        uri = uri.replace(params={**uri.params, "transport": transport})
-    return str(uri) if user or transport != "udp" else text
+    if uri.scheme == "sips" and transport == "udp":
+        raise ConfigurationError(f"target {target!r} needs TLS, which -t udp rules out; drop -t udp, or write sip:")
+    added = "" if transport == "udp" else transport
+    if added and not uri.transport:
+        uri = uri.replace(params={**uri.params, "transport": added})
+    return str(uri) if user or added else text
 
 
 def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:

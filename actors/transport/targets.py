@@ -53,7 +53,7 @@ def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Ho
         reachable: transports and IP versions to choose from.
 
     Raises:
-        ConfigurationError: no SIP URI, an unknown transport, or a name without an address.
+        ConfigurationError: no SIP URI, an unknown transport, sips over UDP, or a name without an address.
     """
     try:
         uri = Uri.parse(target)
@@ -66,6 +66,10 @@ def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Ho
     transport = (uri.transport or ("tls" if uri.scheme == "sips" else "udp")).lower()
     if transport not in TRANSPORTS:
         raise ConfigurationError(f"target {target!r}: transport {transport!r} is not known; write udp, tcp or tls")
+    if uri.scheme == "sips":
+        if transport == "udp":
+            raise ConfigurationError(f"target {target!r}: sips is never sent over udp; drop transport=udp")
+        transport = "tls"  # sips with transport=tcp is TLS over TCP (RFC 3261 section 26.2.2)
     host = uri.maddr or uri.host
     port = uri.port or (5061 if transport == "tls" else 5060)
     if not is_address(host):

@@ -75,6 +75,12 @@ LOAD = ["load", "127.0.0.1"]
         (["load", "192.0.2.1", "-m", "1", "-r", "11", "--allow-public"], "is public, which allows 10 calls per second"),
         (["load", "127.0.0.1:99999", "-m", "1"], "target '127.0.0.1:99999'.*write for example sip:user@"),
         (["load", "sip:a@127.0.0.1", "-s", "b", "-m", "1"], "names the user 'a' already; drop -s b"),
+        (
+            ["load", "sips:127.0.0.1", "-t", "udp", "-m", "1"],
+            "'sips:127.0.0.1' needs TLS, which -t udp rules out; drop",
+        ),
+        (["call", "sips:127.0.0.1", "-t", "udp"], "'sips:127.0.0.1' needs TLS, which -t udp rules out; drop"),
+        (["load", "sips:127.0.0.1;transport=udp", "-m", "1"], "sips is never sent over udp; drop transport=udp"),
         ([*LOAD, "-t", "tls", "-m", "1", "-p", "5061"], "a tls listener needs a certificate; say --tls-cert"),
         ([*LOAD, "-t", "tls", "-m", "1", "--tls-ca", "/nowhere"], "/nowhere cannot be used: No such file"),
         ([*LOAD, "-m", "1", "--hang-timeout", "1ms"], "'1ms' is too short: .*; give 2s or more, or 0 for never"),

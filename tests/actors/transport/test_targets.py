@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.hop import Hop
         ("sip:bob@127.0.0.1;transport=TCP", Hop("tcp", "127.0.0.1", 5060)),
         ("sip:bob@127.0.0.1;transport=tls", Hop("tls", "127.0.0.1", 5061)),
         ("sips:bob@127.0.0.1", Hop("tls", "127.0.0.1", 5061)),
+        ("sips:bob@127.0.0.1;transport=tcp", Hop("tls", "127.0.0.1", 5061)),
         ("sip:bob@example.invalid;maddr=127.0.0.2", Hop("udp", "127.0.0.2", 5060)),
         ("sip:bob@localhost:5099", Hop("udp", "127.0.0.1", 5099)),
     ],
@@ -35,6 +36,7 @@ def test_a_target_leads_to_a_hop(target: str, hop: Hop) -> None:
         ("sip:bob@" + "a" * 70 + ".invalid", "has no address"),
         ("tel:+123", "sip:user@192.0.2.1:5060"),
         ("sip:bob@127.0.0.1;transport=sctp", "sctp"),
+        ("sips:bob@127.0.0.1;transport=udp", "sips is never sent over udp; drop transport=udp"),
     ],
 )
 def test_what_leads_nowhere_is_refused_with_the_fix(target: str, part: str) -> None:
