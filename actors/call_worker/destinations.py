@@ -7,15 +7,16 @@ source of an incoming call, are not asked about. A name is asked about when DNS 
 
 With a list of networks nothing else is sent to. Without one everything is, but for what no peer needs: the unspecified
 network, groups and broadcast (RFC 1122 section 3.2.1.3, RFC 4291 section 2.7), link-local addresses unless the peer has
-one of that network, and loopback unless the peer is there.
+one of that network, and loopback unless the peer is on this host: at loopback, or at an address of this host.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..counting.totals import Totals
 from ..runtime.peer import Peer
+from ..transport.local_addresses import is_of_this_host
 from ..transport.names.addresses import is_address
 from ..transport.networks import Networks
 
@@ -23,8 +24,9 @@ REMEMBERED: Final = 4096
 """Hosts and peers whose result is remembered."""
 REFUSED: Final = "sipswarm_destinations_refused_total"
 NEVER: Final = ("0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8", "fd00:ec2::254/128")
-NEAR: Final = (("169.254.0.0/16",), ("fe80::/10",), ("127.0.0.0/8", "::1/128"))
-"""Networks of this link and of this host."""
+LINKS: Final = (("169.254.0.0/16",), ("fe80::/10",))
+"""Networks of this link."""
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 _logger = logging.getLogger(__name__)
 
@@ -35,14 +37,19 @@ class Destinations:
     Args:
         send_to: networks, each as `ADDRESS/LENGTH`; empty = all but those that are refused by default.
         totals: counts refusals.
+        is_here: whether an address is one of this host.
     """
 
-    __slots__ = ("_known", "_near", "_never", "_only", "_totals")
+    __slots__ = ("_is_here", "_known", "_links", "_loopback", "_never", "_only", "_totals")
 
-    def __init__(self, send_to: Sequence[str], totals: Totals) -> None:
+    def __init__(
+        self, send_to: Sequence[str], totals: Totals, is_here: Callable[[str], bool] = is_of_this_host
+    ) -> None:
         self._only = Networks(send_to) if send_to else None
         self._never = Networks(NEVER)
-        self._near = tuple(map(Networks, NEAR))
+        self._links = tuple(map(Networks, LINKS))
+        self._loopback = Networks(LOOPBACK)
+        self._is_here = is_here
         self._totals = totals
         self._known: dict[tuple[str, Peer], bool] = {}
 
@@ -78,7 +85,9 @@ class Destinations:
         if host in self._never:  # with every reading of 64:ff9b:1::/48 each of its addresses would be refused
             return False
         hosts = [each for each in peer.hosts if is_address(each)]
-        return all(
-            not network.has_any_form(host) or (bool(hosts) and all(each in network for each in hosts))
-            for network in self._near
-        )
+        for network in self._links:
+            if network.has_any_form(host):
+                return bool(hosts) and all(each in network for each in hosts)
+        if self._loopback.has_any_form(host):
+            return bool(hosts) and all(each in self._loopback or self._is_here(each) for each in hosts)
+        return True

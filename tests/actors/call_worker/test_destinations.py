@@ -58,6 +58,14 @@ def test_what_no_peer_needs_is_refused_without_a_list(peer: str, host: str, only
     assert destinations.may_send(host, Peer((peer,))) == (peer in only_for)
 
 
+@pytest.mark.parametrize(("peer", "sent_to"), [("192.0.2.1", True), ("0.0.0.0", True), ("192.0.2.2", False)])
+def test_a_peer_at_an_address_of_this_host_may_name_loopback(peer: str, sent_to: bool) -> None:
+    destinations = Destinations((), Totals(), is_here={"192.0.2.1", "0.0.0.0"}.__contains__)
+    assert destinations.may_send("127.0.0.1", Peer((peer,))) == sent_to
+    assert not destinations.may_send("127.0.0.1", Peer((peer, "192.0.2.3")))
+    assert not destinations.may_send("169.254.169.254", Peer((peer,)))
+
+
 def test_the_peer_may_be_written_as_ipv6_that_carries_ipv4() -> None:
     destinations = Destinations((), Totals())
     assert destinations.may_send("127.0.0.2", Peer(("::ffff:127.0.0.1",)))
