@@ -61,6 +61,8 @@ class TimerRecord(NamedTuple):
     min_se: int
     refresh_at: float
     expires_at: float
+    probe_at: float
+    over_at: float
 
 
 class WaitingInvite(NamedTuple):
@@ -152,8 +154,7 @@ def marks_of(core: SessionCore) -> SessionMarks:
         core.flow,
         core.requests.heard,
         core.config,
-        timer.expires_at if timer is not None else 0.0,
-        timer.refresh_at if timer is not None else 0.0,
+        timer.moments if timer is not None else (),
     )
     return SessionMarks(revision, waiting, dialog.local_cseq, dialog.remote_cseq)
 
@@ -190,7 +191,7 @@ def record_of(core: SessionCore, parts: SessionParts) -> SessionRecord | None:
         dialog.local_cseq if dialog is not None else 0,
         dialog.remote_cseq if dialog is not None else -1,
         _dialog(dialog) if dialog is not None else (),
-        (*timer.agreed, timer.min_se, timer.refresh_at, timer.expires_at) if timer is not None else (),
+        (*timer.agreed, timer.min_se, *timer.moments) if timer is not None else (),
         waiting,
         sent,
     )
@@ -277,6 +278,7 @@ def _restore_timer(core: SessionCore, kept: TimerRecord) -> None:
     timer = core.timer = core.new_timer()
     timer.agreed = Agreed(kept.interval, kept.we_refresh)
     timer.min_se, timer.refresh_at, timer.expires_at = kept.min_se, kept.refresh_at, kept.expires_at
+    timer.probe_at, timer.over_at = kept.probe_at, kept.over_at
     if timer.agreed.interval and kept.we_refresh and kept.refresh_at == inf:
         timer.refresh_at = 0.0  # a refresh was under way, and its end is not known
 

@@ -57,9 +57,14 @@ class SessionTimer:
         """When the call is as old as it may become."""
 
     @property
+    def moments(self) -> tuple[float, float, float, float]:
+        """When the next refresh, the end without one, the next probe and the bound of the age are due."""
+        return self.refresh_at, self.expires_at, self.probe_at, self.over_at
+
+    @property
     def due(self) -> float:
         """Time of the next refresh, probe or end; infinite without any."""
-        return min(self.refresh_at, self.expires_at, self.probe_at, self.over_at)
+        return min(self.moments)
 
     def bound_age(self, most: float, now: float) -> None:
         """Bound the age of the call, in seconds from its answer on; 0 = no bound. Only the first time counts."""

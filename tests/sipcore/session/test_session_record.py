@@ -318,3 +318,18 @@ def test_before_the_first_message_and_after_the_end_there_is_no_record() -> None
     assert session.record() is None
     assert bob.session.record() is None
     assert BOB in wire.sides
+
+
+@pytest.mark.parametrize("lost", ["A", "B", "AB"])
+def test_probes_and_the_bound_of_the_age_go_on_with_their_moments(lost: str) -> None:
+    settings = {"session_expires": 200, "probe_after": 100.0, "max_call_time": 450.0}
+    alice, bob, wire = established(settings, {"supported": ()})
+    for _ in range(3):
+        wire.run(wire.now + 130.0)
+        if "A" in lost:
+            take_over(alice, wire, **settings)
+        if "B" in lost:
+            take_over(bob, wire, supported=())
+    wire.run(1000.0)
+    assert wire.times("A>B", "OPTIONS") == [100.0, 200.0, 300.0, 400.0]
+    assert wire.times("A>B", "BYE") == [450.0]
