@@ -666,6 +666,9 @@ class CallActor(Actor, StreamOwner):
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
         cause = event.cause.value
+        if event.refused_with:
+            self.times.came(now)  # of the INVITE there was no other report
+            self.answer_status = event.refused_with
         if event.cause is sip.Cause.TRANSPORT:
             cause = self.ending.cause_of_loss
         if event.by is sip.By.REMOTE and event.cause is sip.Cause.BYE:

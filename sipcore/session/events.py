@@ -193,6 +193,8 @@ class Ended(NamedTuple):
     """The side that ended it."""
     message: Request | Response | None
     """The BYE, CANCEL or response that ended it, when one did."""
+    refused_with: int = 0
+    """Status by which the session has refused the peer's INVITE by itself (RFC 3261 section 8.2); 0 = it has not."""
 
 
 class ByeCrossed(NamedTuple):

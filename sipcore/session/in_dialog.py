@@ -189,11 +189,11 @@ class InDialog:
             each.request_id == request_id and not each.transaction.answered for each in self._core.requests.servers
         )
 
-    def report(self, cause: Cause, by: By, message: Request | Response | None) -> None:
+    def report(self, cause: Cause, by: By, message: Request | Response | None, refused_with: int = 0) -> None:
         """Report that the call is over, once."""
         if not self.told:
             self.told = True
-            self._core.events.append(Ended(cause, by, message))
+            self._core.events.append(Ended(cause, by, message, refused_with))
 
     def end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
         """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 12.2.1.2)."""

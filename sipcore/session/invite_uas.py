@@ -176,13 +176,13 @@ class InviteUas:
             raise LocalProtocolError(f"{name} is not possible: no INVITE of the peer waits for an answer")
         return incoming
 
-    def _finish(self, cause: Cause, by: By, message: Request | None) -> None:
+    def _finish(self, cause: Cause, by: By, message: Request | None, refused_with: int = 0) -> None:
         """End a call that was not answered."""
         core = self._core
         if core.move(SessionInput.REJECT):
             if core.dialog is not None:
                 core.dialog.state = DialogState.TERMINATED
-            self._in_dialog.report(cause, by, message)
+            self._in_dialog.report(cause, by, message, refused_with)
 
     def _send_reliable(self, incoming: IncomingInvite, now: float) -> None:
         """Send the next reliable 1xx when none is out (RFC 3262 section 3)."""
@@ -271,7 +271,7 @@ class InviteUas:
             return
         server = core.requests.open_server(request, transaction_key(request), reply, now)
         core.requests.respond(server, refusal[0], now, extra=refusal[1])
-        self._finish(Cause.REJECTED, By.LOCAL, None)
+        self._finish(Cause.REJECTED, By.LOCAL, None, refusal[0])
 
     def receive_reinvite(
         self,

@@ -6,12 +6,15 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sipswarm.actors.cli import main
+from sipswarm.sipcore.message.parser import parse
+from tests.actors.stranger import SDP, invite
 from tests.certificates import Authority
 from tests.interop.processes import wait_until
 
@@ -157,3 +160,23 @@ def test_one_call_over_tls_is_one_record(tmp_path: Path, capsys: pytest.CaptureF
         ("uac", "answered", 200),
         ("uac", "refused", 488),
     ]
+
+
+def test_a_call_that_is_refused_without_a_robot_has_its_time_and_status(
+    answering: tuple[Running, str, str, Path],
+) -> None:
+    running, address, _, records = answering
+    host, _, port = address.rpartition(":")
+    began = datetime.now(UTC)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.bind(("127.0.0.1", 0))
+        caller.settimeout(SECONDS)
+        lines = ("Supported: timer", "Session-Expires: 60")
+        caller.sendto(invite(1, *caller.getsockname(), *lines, body=SDP), (host, int(port)))
+        while parse(caller.recv(65536)).status != 422:  # type: ignore[union-attr]  # a response
+            pass
+        code, errors = running.end(signal.SIGTERM)
+        assert code == 0, errors
+    (record,) = records_in(records)
+    assert (record["code"], record["outcome"], record["cause"]) == (422, "refused", "rejected")
+    assert datetime.fromisoformat(record["start"]) >= began - timedelta(seconds=1)

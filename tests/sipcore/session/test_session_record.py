@@ -322,7 +322,7 @@ def test_before_the_first_message_and_after_the_end_there_is_no_record() -> None
 
 @pytest.mark.parametrize("lost", ["A", "B", "AB"])
 def test_probes_and_the_bound_of_the_age_go_on_with_their_moments(lost: str) -> None:
-    settings = {"session_expires": 200, "probe_after": 100.0, "max_call_time": 450.0}
+    settings: dict[str, object] = {"session_expires": 200, "probe_after": 100.0, "max_call_time": 450.0}
     alice, bob, wire = established(settings, {"supported": ()})
     for _ in range(3):
         wire.run(wire.now + 130.0)
