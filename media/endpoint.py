@@ -10,11 +10,12 @@ belong to the engine.
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from operator import add, sub
 
 from . import totals
-from .lock import Address, SourceLock
+from .lock import Address, AnnouncedAddresses, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
 from .presence import Presence
 from .refusal import Refusal, Refused
@@ -39,6 +40,27 @@ _LOOKS_EVERY = 1.0
 """Packets kept of sources on probation; the oldest goes."""
 
 
+def _sources_of(addresses: Iterable[Address]) -> Iterator[Address]:
+    """The addresses as sources of packets are written; names are left out."""
+    for host, port in addresses:
+        with contextlib.suppress(ValueError):
+            yield canonical(host), port
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the endpoints of one engine share."""
+
+    counted: MediaTotals
+    buffer: bytearray
+    """For what is read, of BUFFER octets."""
+    sources: list[Reception | None]
+    """By descriptor, what the engine's loop reads (`reception.take_ready`)."""
+    due_of: Callable[[Sender], float]
+    """When a sender's next interval begins; 0.0 = unknown."""
+    announced: AnnouncedAddresses = field(default_factory=AnnouncedAddresses)
+
+
 class StreamEndpoint:
     """One stream on the network: its sockets, and who may send to them."""
 
@@ -46,15 +68,15 @@ class StreamEndpoint:
         "_buffer",
         "_configured",
         "_connected",
-        "_counted",
         "_destination",
-        "_due_of",
         "_folded",
         "_kept",
         "_lock",
+        "_own",
         "_receiver",
         "_rtcp_destination",
         "_send_from",
+        "_shared",
         "_silence_from",
         "_silence_told",
         "_sources",
@@ -85,20 +107,14 @@ class StreamEndpoint:
         send_socket: socket.socket | None,
         pool_port: int,
         rtcp: RtcpSession,
-        counted: MediaTotals,
-        buffer: bytearray,
-        sources: list[Reception | None],
-        due_of: Callable[[Sender], float],
+        shared: Shared,
     ) -> None:
         """Take the sockets.
 
         Args:
             send_socket: one of its own for asymmetric RTP.
-            buffer: shared, of BUFFER octets.
-            sources: by descriptor, what the engine's loop reads (`reception.take_ready`).
-            due_of: when a sender's next interval begins; 0.0 = unknown.
         """
-        self._counted = counted
+        self._shared, self._buffer, self._sources = shared, shared.buffer, shared.sources
         self.stream = stream
         self.owner = stream.owner
         self.rtp_socket = rtp_socket
@@ -118,14 +134,13 @@ class StreamEndpoint:
         self.report_due = 0.0
         self._folded = (0, 0, 0, 0, 0, 0, 0), [0] * len(totals.DISCARD_REASONS)
         """What was added to the totals already: see `fold`."""
-        self._buffer = buffer
-        self._sources = sources
-        self._due_of = due_of
-        self._lock = SourceLock()
+        self._lock = SourceLock(self._shared.announced.__contains__)
         self._kept: deque[tuple[bytes, Address, float]] = deque(maxlen=_KEPT)
         self._connected = False
         self._configured = False
         self._send_from = send_socket or rtp_socket
+        self._own: frozenset[Address] = frozenset()
+        """Of the sockets that the stream uses: what comes from them is a loop (RFC 3550 8.2)."""
         self._destination: Address | None = None
         self._rtcp_destination: Address | None = None
         self._silence_from = stream.opened_at
@@ -188,7 +203,12 @@ class StreamEndpoint:
             self._srtp_session = self._srtp = session
         self.stream.secure(self._srtp)
         new_sender = sender or self.send_socket or self.rtp_socket
+        sockets = (self.rtp_socket, self.rtcp_socket, new_sender)
+        self._own = frozenset([each.getsockname()[:2] for each in sockets if each is not None])
+        self._lock.forbid(self._own.union(_sources_of(command.strangers)))
+        before = self._lock.announced
         moved = remote is not None and self._lock.announce(remote, latch, now)
+        self._shared.announced.replace(before, self._lock.announced)
         if remote is not None and (moved or new_sender is not self._send_from):
             self._disconnect()
             self._send_from = new_sender
@@ -231,7 +251,7 @@ class StreamEndpoint:
             now: seconds, monotonic.
         """
         sender = self.sender
-        due = self._due_of(sender)
+        due = self._shared.due_of(sender)
         if not due:
             if self._receiver.last_at < 0:
                 return sender.timestamp
@@ -357,7 +377,9 @@ class StreamEndpoint:
         elif self._lock.locked is None and (size < 12 or buffer[0] >> 6 != 2):
             discards[totals.MALFORMED] += 1  # it must not decide the lock
         elif not self._lock.admit(source, buffer[2] << 8 | buffer[3], now):
-            if self._lock.watches(source):
+            if source in self._own:
+                discards[totals.LOOP] += 1
+            elif self._lock.watches(source):
                 if len(self._kept) == _KEPT:
                     discards[totals.BAD_SOURCE] += 1
                 self._kept.append((bytes(buffer[:size]), source, now))
@@ -393,13 +415,16 @@ class StreamEndpoint:
         except OSError:
             return
         agreed = self._rtcp_destination
+        if source[:2] in self._own:
+            self._shared.counted.rtcp_discards[totals.RTCP_BAD_SOURCE] += 1
+            return
         if source[0] != self.remote()[0] and (agreed is None or source[0] != agreed[0]):
-            self._counted.rtcp_discards[totals.RTCP_BAD_SOURCE] += 1
+            self._shared.counted.rtcp_discards[totals.RTCP_BAD_SOURCE] += 1
             return
         self._receive_rtcp(data, now)
 
     def _receive_rtcp(self, data: bytes, now: float) -> None:
-        counted = self._counted
+        counted = self._shared.counted
         before = self.rtcp.round_trips
         if self._srtp is not None:
             plain = self._srtp.unprotect_rtcp(data)
@@ -429,7 +454,7 @@ class StreamEndpoint:
         destination = self._rtcp_destination
         if destination is None:
             return
-        self._counted.rtcp_sent += 1
+        self._shared.counted.rtcp_sent += 1
         if self._srtp is not None:
             data = self._srtp.protect_rtcp(data)
         try:
@@ -476,7 +501,7 @@ class StreamEndpoint:
 
     def fold(self) -> None:
         """Add what the stream counted since the last time to the totals of the process."""
-        sender, receiver, counted = self.sender, self._receiver, self._counted
+        sender, receiver, counted = self.sender, self._receiver, self._shared.counted
         before, discards = self._folded
         received, _, _, octets = receiver.counts()
         events, event_octets, errors = receiver.event_packets, receiver.event_octets, sender.send_errors
@@ -506,6 +531,7 @@ class StreamEndpoint:
         if goodbye is not None:
             self._send_rtcp(goodbye)
         self._disconnect()
+        self._shared.announced.replace(self._lock.announced, None)
         self._receiver.discards[totals.BAD_SOURCE] += len(self._kept)
         stream.close()
         if self.send_socket is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .context import Attempt, StreamContext, unguarded
 from .disk import Disk
-from .endpoint import BUFFER, StreamEndpoint
+from .endpoint import BUFFER, Shared, StreamEndpoint
 from .messages import (
     CloseStream,
     Command,
@@ -123,6 +123,7 @@ class MediaEngine:
         "_rate_count",
         "_rate_from",
         "_settings",
+        "_shared",
         "_sources",
         "_takers",
     )
@@ -158,6 +159,7 @@ class MediaEngine:
         self._sources: list[Reception | None] = []  # by descriptor, see `take_ready`
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals, attempt)
+        self._shared = Shared(self._context.totals, self._buffer, self._sources, self._pacer.due)
         self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
         self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
@@ -355,10 +357,7 @@ class MediaEngine:
             sender,
             pool_port,
             session,
-            context.totals,
-            self._buffer,
-            self._sources,
-            self._pacer.due,
+            self._shared,
         )
 
     def _hear_of(self, endpoint: StreamEndpoint) -> None:

@@ -5,9 +5,12 @@ only after 200 ms without a packet from the announced port and two packets in se
 at the signalling peer's IP that sends two packets in sequence, decided within its first five packets, else the strict
 rule. Either way the lock then holds until the next offer and answer. Another address ends it at once; the same one lets
 the strict rule decide anew for a while, in which the source that was locked is still taken. `watches` is true for a
-source on probation, so that its packets can be kept. Input are addresses and sequence numbers; it must not use sockets
-or SSRCs.
+source on probation, so that its packets can be kept. A source that is known to be another one's is never taken: the
+stream's own sockets (a loop, RFC 3550 8.2), what another dialog of the call describes, and what another call of the
+process describes. Input are addresses and sequence numbers; it must not use sockets or SSRCs.
 """
+
+from collections.abc import Callable
 
 Address = tuple[str, int]
 
@@ -21,12 +24,59 @@ DOOR = 5.0
 """Seconds after an offer and answer in which the strict rule may choose another source than the locked one."""
 
 
+class AnnouncedAddresses:
+    """The addresses that the streams of one process have announced, each with the number of these streams."""
+
+    __slots__ = ("_streams",)
+
+    def __init__(self) -> None:
+        self._streams: dict[Address, int] = {}
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._streams
+
+    def replace(self, before: Address | None, after: Address | None) -> None:
+        """Count the address that a stream announces from now on.
+
+        Args:
+            before, after: None = none.
+        """
+        if before == after:
+            return
+        if after is not None:
+            self._streams[after] = self._streams.get(after, 0) + 1
+        if before is not None:
+            left = self._streams[before] - 1
+            if left:
+                self._streams[before] = left
+            else:
+                del self._streams[before]
+
+
 class SourceLock:
     """The source of one stream."""
 
-    __slots__ = ("_candidates", "_door_until", "_heard_at", "_latch_host", "_latch_left", "announced", "locked")
+    __slots__ = (
+        "_candidates",
+        "_door_until",
+        "_heard_at",
+        "_is_elsewhere",
+        "_latch_host",
+        "_latch_left",
+        "_strangers",
+        "announced",
+        "locked",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, is_elsewhere: Callable[[Address], bool] = lambda _: False) -> None:
+        """Take no source yet.
+
+        Args:
+            is_elsewhere: whether another stream has an address announced; it is asked about sources that this stream
+                has not.
+        """
+        self._is_elsewhere = is_elsewhere
+        self._strangers: frozenset[Address] = frozenset()
         self.announced: Address | None = None
         """What signalling announced; None = nothing yet."""
         self.locked: Address | None = None
@@ -57,6 +107,18 @@ class SourceLock:
         self._latch_left = LATCH_PACKETS if latch_host else 0
         return True
 
+    def forbid(self, strangers: frozenset[Address]) -> None:
+        """Take no packet of these sources from now on; one that was locked is given up.
+
+        Args:
+            strangers: instead of those before.
+        """
+        self._strangers = strangers
+        if self.locked in strangers:
+            self.locked = None
+        for source in strangers & self._candidates.keys():
+            del self._candidates[source]
+
     def admit(self, source: Address, sequence_number: int, now: float) -> bool:
         """Whether a packet is taken; may decide the lock.
 
@@ -71,6 +133,8 @@ class SourceLock:
                 return True
             if now >= self._door_until:
                 return False
+        if source in self._strangers or (source != self.announced and self._is_elsewhere(source)):
+            return False
         if self._latch_left:
             if source[0] != self._latch_host:
                 return False

@@ -137,6 +137,9 @@ class ConfigureStream(NamedTuple):
     send_through: int = -1
     """Send from the RTP socket of this other open stream of the same owner (man page `media_ssocks`); -1 =
     own socket."""
+    strangers: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports whose packets are not the peer's: what other dialogs of the call describe, and the local
+    description behind a NAT."""
     early: bool = False
     """The call is not answered yet: nothing is due, until `ExpectMedia` or a configuration without it."""
 

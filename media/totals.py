@@ -22,6 +22,7 @@ DISCARD_REASONS = (
     "malformed",
     "oversize",
     "direction",
+    "loop",
     "no_stream",
 )
 """Why a packet is dropped, in the order of `StreamStatistics.discards`; `no_stream` is of no stream: it came at a port
@@ -38,6 +39,7 @@ whose stream was over."""
     MALFORMED,
     OVERSIZE,
     DIRECTION,
+    LOOP,
     NO_STREAM,
 ) = range(len(DISCARD_REASONS))
 

@@ -4,8 +4,12 @@ Each fork of the local INVITE has an exchange of its own (RFC 6337 section 3.1),
 failed local re-INVITE undoes the changes that it made before its final response (RFC 6141 section 3.4).
 """
 
+from collections.abc import Sequence
+
 from sipswarm.sipcore.sdp.description import SessionDescription
-from sipswarm.sipcore.sdp.offer_answer import OfferAnswer, State
+from sipswarm.sipcore.sdp.offer_answer import NegotiatedLine, OfferAnswer, State
+
+Address = tuple[str, int]
 
 
 class Forks:
@@ -16,13 +20,15 @@ class Forks:
         number: of that dialog.
     """
 
-    __slots__ = ("_aside", "_before", "_offered", "_others", "exchange", "number")
+    __slots__ = ("_aside", "_before", "_described", "_offered", "_others", "exchange", "number")
 
     def __init__(self) -> None:
         self.exchange = self._offered = OfferAnswer()
         self.number = 0
         self._others: dict[int, OfferAnswer] = {}
         """The exchanges of the dialogs that are not in force."""
+        self._described: dict[int, frozenset[Address]] = {}
+        """Where each dialog of the peer has its media, also by answers that were only previewed."""
         self._before: OfferAnswer | None = None
         """The exchange before the local re-INVITE."""
         self._aside: SessionDescription | None = None
@@ -59,6 +65,18 @@ class Forks:
         self.exchange = self._offered.copy() if begun is None else begun
         self.number = number
         return True
+
+    def agreed(self, lines: Sequence[NegotiatedLine]) -> None:
+        """Note where the dialog in force has its media."""
+        self._described[self.number] = frozenset((each.remote_address, each.remote_port) for each in lines)
+
+    @property
+    def strangers(self) -> frozenset[Address]:
+        """Where the other dialogs have their media: not that of the dialog in force (RFC 3261 section 12.1)."""
+        described = self._described
+        if len(described) < 2:
+            return frozenset()
+        return frozenset().union(*described.values()) - described.get(self.number, frozenset())
 
     def keep(self) -> None:
         """Keep the current agreement even if an open local INVITE fails."""

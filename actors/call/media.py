@@ -609,12 +609,16 @@ class CallMedia:
         if not self.is_described:
             return  # the peer does not know the ports yet: what is sent and requested waits
         again = self.demand._replace(source=(), sink=())
+        self.forks.agreed(lines)
         for number, (line, agreed) in enumerate(zip(self.lines, self._reach.within(lines), strict=False)):
             if line.stream_id and not line.closed:
                 first = not line.configured
                 events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
                 line.agreed(agreed.active and agreed.direction.sends, events)
                 command = configuration(line.stream_id, agreed, self._first_demand() if first else again)
+                strangers = self._strangers(line)
+                if strangers:
+                    command = command._replace(strangers=strangers)
                 if not self.answered:
                     command = command._replace(early=True)
                 if number < len(self._senders) and self._senders[number].stream_id:
@@ -623,6 +627,12 @@ class CallMedia:
                 if first:
                     self._commands += self._requested(line.stream_id)
                 self._commands += self.digits.go_on(line.stream_id)
+
+    def _strangers(self, line: MediaStream) -> tuple[tuple[str, int], ...]:
+        """Return the sources of a line that are not the peer's: other dialogs, and its own description behind a NAT."""
+        demand = self.demand
+        described = ((demand.address, line.port),) if demand.bound not in ("", demand.address) else ()
+        return (*sorted(self.forks.strangers), *described)
 
     def _first_demand(self) -> MediaDemand:
         """Return the demand for the first configuration: source and sink, except those that a request sets."""

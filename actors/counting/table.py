@@ -445,6 +445,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "malformed",
                 "oversize",
                 "direction",
+                "loop",
                 "srtp_auth",
                 "srtp_replay",
                 "no_stream",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipswarm.media.lock import Address, SourceLock
+from sipswarm.media.lock import Address, AnnouncedAddresses, SourceLock
 
 ANNOUNCED = ("192.0.2.1", 4000)
 OTHER_PORT = ("192.0.2.1", 4002)
@@ -129,3 +129,49 @@ def test_an_exchange_lets_the_announced_port_win_over_the_one_that_was_locked() 
     assert lock.admit(OTHER_PORT, 5, 1.0), "also while the door is open"
     assert lock.admit(ANNOUNCED, 2, 1.1)
     assert not lock.admit(OTHER_PORT, 6, 1.2)
+
+
+@pytest.mark.parametrize("source", [ANNOUNCED, OTHER_PORT])
+def test_a_source_that_is_another_ones_is_never_taken(source: Address) -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    lock.forbid(frozenset({source}))
+    assert not any(lock.admit(source, number, number / 10) for number in range(10))
+    assert not lock.watches(source)
+    assert lock.locked is None
+
+
+def test_a_forbidden_source_gives_up_its_lock_and_the_next_exchange_may_permit_it() -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    assert lock.admit(ANNOUNCED, 1, 0.0)
+    lock.forbid(frozenset({ANNOUNCED}))
+    assert lock.locked is None
+    assert not lock.admit(ANNOUNCED, 2, 0.1)
+    lock.forbid(frozenset())
+    assert lock.admit(ANNOUNCED, 3, 0.2)
+
+
+@pytest.mark.parametrize("latch", ["", OTHER_PORT[0]])
+def test_what_another_stream_has_announced_is_taken_where_it_is_announced_alone(latch: str) -> None:
+    elsewhere = AnnouncedAddresses()
+    elsewhere.replace(None, OTHER_PORT)
+    crossed, right = SourceLock(elsewhere.__contains__), SourceLock(elsewhere.__contains__)
+    crossed.announce(ANNOUNCED, latch)
+    right.announce(OTHER_PORT)
+    assert not any(crossed.admit(OTHER_PORT, number, number / 10) for number in range(10))
+    assert right.admit(OTHER_PORT, 1, 0.0)
+    elsewhere.replace(OTHER_PORT, None)
+    assert any(crossed.admit(OTHER_PORT, number, number / 10) for number in range(10, 15))
+
+
+def test_an_address_is_announced_until_its_last_stream_has_another() -> None:
+    announced = AnnouncedAddresses()
+    announced.replace(None, ANNOUNCED)
+    announced.replace(None, ANNOUNCED)
+    announced.replace(ANNOUNCED, OTHER_PORT)
+    assert ANNOUNCED in announced
+    assert OTHER_PORT in announced
+    announced.replace(ANNOUNCED, ANNOUNCED)
+    announced.replace(ANNOUNCED, None)
+    assert ANNOUNCED not in announced

@@ -395,3 +395,25 @@ def test_reinvites_that_cross_both_come_through() -> None:
     assert made.bob.last(Answered).reinvite
     assert made.line.ladder.count("> 491 INVITE") == made.line.ladder.count("< 491 INVITE") == 1
     assert made.bob.last(media.ConfigureStream).direction in ("inactive", "recvonly")
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+@pytest.mark.parametrize("winner", ["a", "b"])
+def test_media_of_the_phone_that_did_not_answer_is_a_strangers(winner: str, reliable: bool) -> None:
+    stage = Stage()
+    loser = "b" if winner == "a" else "a"
+    stage.ring(loser, sdp(PORTS[loser]), reliable=reliable)
+    assert stage.alice.last(media.ConfigureStream).strangers == ()
+    stage.answer(winner, sdp(PORTS[winner]))
+    assert stage.alice.last(media.ConfigureStream).strangers == ((BOB.host, PORTS[loser]),)
+    stage.alice.call.invite((), 2.0)  # a media server that the loser had named may be the winner's too
+    stage._settle()
+    stage.respond(stage.last("INVITE"), 200, winner, sdp(PORTS[loser], 2))
+    assert (stage.port, stage.alice.last(media.ConfigureStream).strangers) == (PORTS[loser], ())
+
+
+def test_an_sbc_that_answers_for_several_phones_from_one_port_is_no_stranger() -> None:
+    stage = Stage()
+    stage.ring("a", sdp(7000), reliable=False)
+    stage.answer("b", sdp(7000))
+    assert (stage.port, stage.alice.last(media.ConfigureStream).strangers) == (7000, ())
