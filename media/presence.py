@@ -13,9 +13,10 @@ sender reports (RFC 3550 6.4.1) count less than the time demands. A report of mo
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
 SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
-packets are compared with the time: a peer that sends less audio than is due, in bursts or too slowly, has missed the
-rest. Events (RFC 4733), comfort noise that was not agreed and packets without payload are no audio; a digit may take
-a second of it. Sans-IO: time is an argument.
+packets are compared with the time. Where the packet time is known, what was due is the time in packets, whatever came.
+A peer that sends less audio than is due, in bursts or too slowly, has missed the rest; one that sends more than the
+time can play has a surplus, which a listener never hears. Events (RFC 4733), comfort noise that was not agreed and
+packets without payload are no audio; a digit may take a second of it. Sans-IO: time is an argument.
 """
 
 from typing import Final, NamedTuple
@@ -66,9 +67,12 @@ class MediaTime(NamedTuple):
     gap: float
     """Seconds of the longest time without a packet while media was due."""
     packets_due: int
-    """Packets that were due: by their sequence numbers, in gaps by the peer's packet time."""
+    """Packets that were due: the time in packets of the peer's packet time; where that is not known, and with silence
+    suppression, by sequence numbers and in gaps by the packet time."""
     packets_missed: int
-    """Packets of those that never came."""
+    """Packets of those that did not come in their time."""
+    packets_surplus: int = 0
+    """Packets of audio beyond the time, which cannot be played in it."""
 
 
 class PacketTime:
@@ -470,20 +474,19 @@ class Presence:
         due = max(0.0, active - excused)
         missed = max(0, packets - self._received)
         interval = self._spacing()
+        surplus = 0
         if interval and not excused and not self._packet_time.dtx:
             short = self._short(due, missed, interval)
             missing += short * interval
             missed += short
-            # What came in bursts made up for no gap, and is not due a second time.
-            most = max(self._numbered, round(due / interval))
-            packets = min(packets + short, most)
             # A packet that was discarded where the numbers start anew is no gap in them.
-            stray = min(self._receiver.discards[REORDERED], round((due - self._started_late) / interval) - packets)
-            if stray > 0:
-                packets += stray
-                missed += stray
+            by_time = round((due - self._started_late) / interval)
+            missed += max(0, min(self._receiver.discards[REORDERED], by_time - packets - short))
+            packets = round(due / interval)
+            missed -= self._beyond(packets, missed - round(missing / interval))
+            surplus = self._surplus(due, interval)
         present = max(0.0, due - missing) if self._received else 0.0
-        return MediaTime(due, present, min(gap, active), packets, min(missed, packets))
+        return MediaTime(due, present, min(gap, active), packets, min(missed, packets), surplus)
 
     def _short(self, due: float, missed: int, interval: float) -> int:
         """Packets that the time demands and nothing else shows: a peer that sends too slowly, or too little in each.
@@ -495,6 +498,26 @@ class Presence:
         """
         lacking = due - self._started_late - self._audio_time(interval) - missed * interval
         return round(lacking / interval) if lacking > max(SETTLED, _PACE * due) else 0
+
+    def _beyond(self, due: int, lost: int) -> int:
+        """Packets of those lost by their numbers that were none of those due, where numbers run ahead of the time.
+
+        Args:
+            due: packets.
+            lost: by their numbers.
+        """
+        numbered = self._numbered
+        return round(lost * (1 - due / numbered)) if numbered > due and lost > 0 else 0
+
+    def _surplus(self, due: float, interval: float) -> int:
+        """Packets of audio beyond the time: a peer that sends too fast, or too much in each.
+
+        Args:
+            due: seconds.
+            interval: seconds of audio in one.
+        """
+        over = self._audio_time(interval) - due
+        return round(over / interval) if over > max(SETTLED_START, _PACE * due) else 0
 
     def _audio_time(self, interval: float) -> float:
         """Seconds of audio that came: by octets where the codec has a constant rate, else by packets."""

@@ -54,8 +54,11 @@ AUDIBLE_DBM0 = -50.0
 """Audio below this level counts as silence."""
 
 _AUDIBLE = 32768.0**2 / 2 * 10 ** ((AUDIBLE_DBM0 - FULL_SCALE_DBM0) / 10)
-_SQUARES = {name: tuple(float(value) ** 2 for value in law.to_linear.tolist()) for name, law in LAWS.items()}
-_SAMPLE_EVERY = 4
+_LINEAR: dict[str, tuple[int, ...]] = {name: tuple(law.to_linear.tolist()) for name, law in LAWS.items()}
+_SQUARES = {name: tuple(value**2 for value in values) for name, values in _LINEAR.items()}
+_MEASURED = 80
+"""Samples of a packet that are measured: 10 ms, three periods of 300 Hz. They follow one another, because of each n-th
+sample some tones of the band would look constant."""
 
 
 class _Candidate:
@@ -676,13 +679,13 @@ class Receiver(DigitListener, FrameHolder):
                 self._sample(payload)
 
     def _sample(self, payload: bytes) -> None:
-        """Measure the level of one packet in several."""
+        """Measure the level of one packet in several: what is constant in it (0 Hz) is nothing to be heard."""
         self._sampling = False
         self._tap()
-        squares = _SQUARES[self.codec]
-        part = payload[::_SAMPLE_EVERY]
+        part = payload[:_MEASURED]
         if part:
-            mean = sum(map(squares.__getitem__, part)) / len(part)
+            constant = sum(map(_LINEAR[self.codec].__getitem__, part)) / len(part)
+            mean = max(0.0, sum(map(_SQUARES[self.codec].__getitem__, part)) / len(part) - constant**2)
             samples = self.level_samples
             samples[0] += 1
             samples[1] += mean

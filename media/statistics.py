@@ -53,7 +53,9 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
     if received or time.packets_missed:
         delay = max(rtcp.round_trip, 0.0) / 2 + JITTER_BUFFER
         missing, of = (time.packets_missed, time.packets_due) if time.packets_due else (lost, expected)
-        heard_loss = min(1.0, (missing + late) / of) if of else 0.0
+        unplayed = late + time.packets_surplus
+        of += time.packets_surplus
+        heard_loss = min(1.0, (missing + unplayed) / of) if of else 0.0
         mos = quality.mos_cqe(codec, heard_loss, bursts, delay) or 0.0
     address, port = endpoint.remote() if receiver.last_at >= 0 else ("", 0)
     return StreamStatistics(

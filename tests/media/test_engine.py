@@ -198,6 +198,34 @@ def test_a_tone_is_heard_at_its_level_and_recorded_as_wav(world: World, tmp_path
     assert (tmp_path / "out.wav").stat().st_size == pytest.approx(5 * 16000, rel=0.05)
 
 
+@pytest.mark.parametrize(("payload_type", "codec"), [(0, "PCMU"), (8, "PCMA")])
+@pytest.mark.parametrize("hz", [300, 1000, 2000, 2667, 3400])
+def test_a_tone_of_the_band_is_audible_at_its_level(world: World, payload_type: int, codec: str, hz: int) -> None:
+    one, other = call(world, source=("tone", hz), codec=codec, payload_type=payload_type)
+    world.run(4.0)
+    final = world.close(other)
+    assert final.level_dbm0 == pytest.approx(-16, abs=0.5)
+    assert final.audible_ratio == 1.0
+    world.close(one)
+
+
+@pytest.mark.parametrize("payload_type", [0, 8])
+@pytest.mark.parametrize("octet", [0x00, 0x2A, 0x80, 0xAA, 0xD5, 0xFF])
+def test_a_constant_is_nothing_to_be_heard(world: World, payload_type: int, octet: int) -> None:
+    """A level in dBm0 is that of a signal within the band of a telephone, 300 to 3400 Hz; a constant has none."""
+    engine = world.engine()
+    opened = world.open(engine)
+    peer = bind(HOME, 0)
+    world.do(engine, ConfigureStream(1, remote_address=HOME, remote_port=peer.getsockname()[1]))
+    for number in range(150):
+        packet = RtpPacket(payload_type, number, 160 * number, 5, 160 * bytes((octet,)))
+        peer.sendto(packet.to_bytes(), (opened.address, opened.rtp_port))
+        world.run(0.02)
+    peer.close()
+    final = world.close(engine)
+    assert (final.packets_received, final.audible_ratio, final.level_dbm0) == (150, 0.0, -127.0)
+
+
 def test_a_callback_source_and_sink_work_across_a_link(world: World) -> None:
     one, other = call(world, source=("callback",), sink=("callback",))
     sent: list[bytes] = []
@@ -416,6 +444,24 @@ def test_a_peer_that_stops_is_loss_in_time_and_not_in_sequence_numbers(world: Wo
     well = world.close(other)
     assert (well.packets_missed, well.one_way) == (0, "")
     assert well.mos > 4.3
+
+
+@pytest.mark.parametrize("octets", [160, 80])
+def test_audio_faster_than_real_time_cannot_be_played(world: World, octets: int) -> None:
+    """A packet every 10 ms: of 10 ms, as agreed between honest sides, or of 20 ms."""
+    engine = world.engine()
+    opened = world.open(engine)
+    peer = bind(HOME, 0)
+    world.do(engine, ConfigureStream(1, remote_address=HOME, remote_port=peer.getsockname()[1]))
+    for number in range(400):
+        packet = RtpPacket(0, number, octets * number, 5, octets * b"\xff")
+        peer.sendto(packet.to_bytes(), (opened.address, opened.rtp_port))
+        world.run(0.01)
+    peer.close()
+    final = world.close(engine)
+    assert (final.packets_received, final.packets_missed) == (400, 0)
+    assert final.packets_due == pytest.approx(200 if octets == 160 else 400, abs=1), "by time"
+    assert (final.mos < 2.0) is (octets == 160), "half of it has to be thrown away"
 
 
 def test_a_stream_on_which_nothing_comes_is_all_loss_once_the_call_is_answered(world: World) -> None:

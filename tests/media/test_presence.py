@@ -45,6 +45,13 @@ def stream(begin: float, end: float, *, interval: float = 0.02, first: int = 0, 
     ]
 
 
+def paced(interval: float, at_once: int, *, octets: int = 160) -> list[Sent]:
+    """Ten seconds of packets, so many at once, at a mean interval that need not be the time of audio in each."""
+    return [
+        Sent(n // at_once * at_once * interval, n, n * octets, octets=octets) for n in range(round(10.0 / interval))
+    ]
+
+
 Action = Callable[[Line, Presence, float], object]
 
 
@@ -109,15 +116,40 @@ OPUS = HOME._replace(receive_codecs=((0, "opus", 8000),))
         pytest.param(stream(0, 10), (), 10, 10, 0.02, 500, 0, id="healthy"),
         pytest.param(stream(0, 1), (), 10, 1, 9.02, 499, 449, id="stops early"),
         pytest.param(stream(6, 10), (), 10, 4, 6, 500, 300, id="starts late"),
-        pytest.param(stream(0.2, 10), (), 10, 10, 0.2, 490, 0, id="starts after its answer"),
-        pytest.param(stream(0.45, 10), (), 10, 10, 0.45, 478, 0, id="starts late, but not too late"),
+        pytest.param(stream(0.2, 10), (), 10, 10, 0.2, 500, 0, id="starts after its answer"),
+        pytest.param(stream(0.45, 10), (), 10, 10, 0.45, 500, 0, id="starts late, but not too late"),
         pytest.param([], (), 10, 0, 10, 500, 500, id="never comes"),
         pytest.param([*stream(0, 3), *stream(5, 10, first=150)], (), 10, 8, 2.02, 500, 100, id="pauses and goes on"),
         pytest.param(lossy(stream(0, 10), lambda n: 150 <= n < 250), (), 10, 8, 2.02, 500, 100, id="outage"),
         pytest.param(lossy(stream(0, 10), lambda n: n % 100 == 50), (), 10, 10, 0.04, 500, 5, id="1 % lost"),
         pytest.param(lossy(stream(0, 10), lambda n: n % 4 > 1), (), 10, 10, 0.18, 498, 248, id="half lost"),
         pytest.param([each for each in stream(0, 5) for _ in (1, 2)], (), 10, 5, 5.02, 500, 250, id="each one twice"),
-        pytest.param([*stream(0, 4), *stream(4.25, 10, ssrc=9)], (), 10, 10, 0.27, 488, 0, id="another source"),
+        pytest.param([*stream(0, 4), *stream(4.25, 10, ssrc=9)], (), 10, 10, 0.27, 500, 0, id="another source"),
+        pytest.param(paced(0.01, 1), (), 10, 10, 0.02, 500, 0, id="twice real time"),
+        pytest.param(paced(0.02, 1, octets=320), (), 10, 10, 0.02, 250, 0, id="40 ms in every 20 ms"),
+        pytest.param(paced(0.02, 100), (), 10, 0.8, 2.02, 500, 455, id="two seconds at once, each two seconds"),
+        pytest.param(paced(0.01, 100), (), 10, 1.48, 1.02, 500, 416, id="two seconds at once, each second"),
+        pytest.param(paced(0.01, 20), (), 10, 10, 0.2, 500, 0, id="twice real time, ten at once"),
+        pytest.param(
+            lossy(paced(0.01, 1), lambda n: n % 2 == 1),
+            (),
+            10,
+            10,
+            0.02,
+            500,
+            250,
+            id="twice real time, half of it lost",
+        ),
+        pytest.param(
+            [each._replace(number=2 * each.number) for each in stream(0, 10)],
+            (),
+            10,
+            10,
+            0.02,
+            500,
+            250,
+            id="odd numbers",
+        ),
         pytest.param(stream(0, 10, interval=0.03), (), 10, 10, 0.04, 333, 0, id="30 ms"),
         pytest.param(stream(0, 10, interval=0.06), (), 10, 10, 0.08, 167, 0, id="60 ms"),
         pytest.param(stream(0, 10, interval=0.01), (), 10, 10, 0.02, 1000, 0, id="10 ms"),
@@ -289,6 +321,34 @@ def test_a_hold_is_not_due_with_or_without_music(hold: Action, music: bool) -> N
     assert found.gap < 0.05
     assert found.packets_due == pytest.approx(300, abs=2)
     assert found.packets_missed <= 1
+
+
+@pytest.mark.parametrize(
+    ("packets", "surplus"),
+    [
+        (stream(0, 10), 0),
+        (stream(0, 10, interval=0.06), 0),
+        (paced(0.0195, 1), 0),
+        (paced(0.018, 1), 56),
+        (paced(0.01, 1), 500),
+        (paced(0.01, 20), 500),
+        (paced(0.02, 1, octets=320), 250),
+        (paced(0.02, 100), 0),
+        (paced(0.03, 1), 0),
+    ],
+)
+def test_audio_beyond_the_time_is_surplus(packets: list[Sent], surplus: int) -> None:
+    assert played(packets, 10.0).packets_surplus == pytest.approx(surplus, abs=2)
+
+
+@pytest.mark.parametrize("begin", [0.1, 0.4, 0.6, 2.0])
+@pytest.mark.parametrize("interval", [0.01, 0.02, 0.06])
+def test_packets_and_seconds_that_were_due_agree(begin: float, interval: float) -> None:
+    found = played(stream(begin, 3.0, interval=interval), 3.0)
+    assert found.due == 3.0
+    assert found.packets_due == 3.0 / interval
+    present = found.packets_due - found.packets_missed
+    assert present * interval == pytest.approx(found.present, abs=2 * interval)
 
 
 def test_early_media_is_not_due_and_makes_up_for_nothing() -> None:
