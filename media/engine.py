@@ -6,6 +6,7 @@ whole interval is skipped and counted, never sent in a burst. While packets are 
 a rate they are read on the tick, many to one wake-up. It must not depend on links, event loops or calls.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -293,15 +294,19 @@ class MediaEngine:
     def _open(self, owner: int, command: OpenStream, now: float) -> None:
         key = (owner, command.stream_id)
         opened: list[socket.socket] = []
+        taken: list[int] = []
         try:
             if key in self._endpoints:
                 raise Refused(Refusal.DUPLICATE)
             if len(self._endpoints) >= self._settings.max_streams:
                 raise Refused(Refusal.LIMIT)
-            endpoint = self._bound(owner, command, opened, now)
+            endpoint = self._bound(owner, command, opened, taken, now)
+            event = endpoint.opened()
         except (ValueError, OSError, NoPort, NoDescriptor) as error:
             for each in opened:
                 each.close()
+            for port in taken:
+                self._pool.give_back(port)
             self._context.totals.streams_refused += 1
             self._emit(owner, StreamRefused(command.stream_id, *_why(error)))
             self._arm(now)
@@ -309,11 +314,18 @@ class MediaEngine:
         self._endpoints[key] = endpoint
         endpoint.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
         self._chores[endpoint.chore].append(endpoint)
-        self._emit(owner, endpoint.opened())
+        self._emit(owner, event)
         self._arm(now)
 
-    def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> StreamEndpoint:
-        """The endpoint with its sockets; they are listed in `opened` as they come."""
+    def _bound(
+        self, owner: int, command: OpenStream, opened: list[socket.socket], taken: list[int], now: float
+    ) -> StreamEndpoint:
+        """The endpoint with its sockets.
+
+        Args:
+            opened: its sockets are added here as they come.
+            taken: its port of the pool is added here.
+        """
         context = self._context
         address = canonical(command.local_address)
         stream = Stream(command.stream_id, owner, context, now)
@@ -328,20 +340,15 @@ class MediaEngine:
                 rtcp = adopt(command.rtcp_fd)
                 opened.append(rtcp)
         else:
-            rtp, rtcp = bind_pair(address, self._pool)
-            pool_port = rtp.getsockname()[1]
+            rtp, rtcp, pool_port = bind_pair(address, self._pool)
             opened += (rtp, rtcp)
+            taken.append(pool_port)
         sender: socket.socket | None = None
         if command.asymmetric:
-            try:
-                own = canonical(command.send_address or command.local_address)
-                if (":" in own) != (":" in address):
-                    raise ValueError(f"{own} is of another IP version than {address}")
-                sender = bind(own, 0)
-            except (OSError, ValueError):
-                if pool_port:
-                    self._pool.give_back(pool_port)
-                raise
+            own = canonical(command.send_address or command.local_address)
+            if (":" in own) != (":" in address):
+                raise ValueError(f"{own} is of another IP version than {address}")
+            sender = bind(own, 0)
             opened.append(sender)
         session = RtcpSession(
             stream.sender.ssrc,
@@ -361,11 +368,22 @@ class MediaEngine:
         )
 
     def _hear_of(self, endpoint: StreamEndpoint) -> None:
-        """Read the sockets of an endpoint from now on."""
-        endpoint.heard = True
-        self._register(endpoint.rtp_socket, endpoint.take_rtp)
+        """Read the sockets of an endpoint from now on.
+
+        Raises:
+            Refused: the kernel watches no further descriptor (epoll_ctl(2): ENOSPC, ENOMEM); none of them is read then.
+        """
+        sockets = [(endpoint.rtp_socket, endpoint.take_rtp)]
         if endpoint.rtcp_socket is not None:
-            self._register(endpoint.rtcp_socket, endpoint.take_rtcp)
+            sockets.append((endpoint.rtcp_socket, endpoint.take_rtcp))
+        for number, (sock, taker) in enumerate(sockets):
+            try:
+                self._register(sock, taker)
+            except OSError as error:
+                for registered, _ in sockets[:number]:
+                    self._unregister(registered)
+                raise Refused(Refusal.NO_DESCRIPTOR, error.strerror or "") from error
+        endpoint.heard = True
 
     def _register(self, sock: socket.socket, taker: Callable[[int, float], None]) -> None:
         descriptor = sock.fileno()
@@ -373,8 +391,13 @@ class MediaEngine:
         if missing > 0:
             self._takers += [None] * missing
             self._sources += [None] * missing
-        self._takers[descriptor] = taker
         self._poll.register(descriptor, select.EPOLLIN)
+        self._takers[descriptor] = taker
+
+    def _unregister(self, sock: socket.socket) -> None:
+        descriptor = sock.fileno()
+        self._poll.unregister(descriptor)
+        self._takers[descriptor] = self._sources[descriptor] = None
 
     def _failed(self, owner: int, command: Command) -> None:
         if isinstance(command, SendDigits):
@@ -542,8 +565,7 @@ class MediaEngine:
         self._take_what_waits(endpoint, now)
         for each in (endpoint.rtp_socket, endpoint.rtcp_socket):
             if each is not None and endpoint.heard:
-                self._poll.unregister(each.fileno())
-                self._takers[each.fileno()] = self._sources[each.fileno()] = None
+                self._unregister(each)
         self._chores[endpoint.chore].remove(endpoint)
         self._pacer.remove(endpoint.sender)
         sockets = endpoint.close(now)
@@ -624,8 +646,9 @@ class MediaEngine:
         self._rate_count = 0
         if self._coalescing:
             if rate < self._settings.coalesce_above / 2 or not self._endpoints:
-                self._coalescing = False
-                self._outer.register(self._poll.fileno(), select.EPOLLIN)
+                with contextlib.suppress(OSError):  # ENOSPC, ENOMEM: reading goes on by the tick
+                    self._outer.register(self._poll.fileno(), select.EPOLLIN)
+                    self._coalescing = False
         elif rate > self._settings.coalesce_above and self._endpoints:
             self._coalescing = True
             self._outer.unregister(self._poll.fileno())

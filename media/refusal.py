@@ -27,7 +27,7 @@ class Refusal(Enum):
     NO_PORT = "no_port"
     """Every pair of ports is taken."""
     NO_DESCRIPTOR = "no_descriptor"
-    """The process has no file descriptor left."""
+    """The process has no file descriptor left, or the kernel watches no further one."""
     FAILED = "failed"
     """An error of our own code, whose traceback is in the log of the media worker."""
     BAD_ADDRESS = "bad_address"

@@ -73,8 +73,11 @@ def bind(address: str, port: int) -> socket.socket:
     return bound
 
 
-def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socket]:
+def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socket, int]:
     """RTP on a random even port of the pool, and RTCP on the port above it.
+
+    Returns:
+        Both sockets, and the even port, which is taken from the pool.
 
     Raises:
         NoPort, NoDescriptor: none is free.
@@ -89,7 +92,7 @@ def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socke
             rtp = None
             try:
                 rtp = bind(address, port)
-                return rtp, bind(address, port + 1)
+                return rtp, bind(address, port + 1), port
             except OSError as error:
                 busy.append(port)
                 if rtp is not None:
@@ -110,7 +113,12 @@ def adopt(descriptor: int) -> socket.socket:
     Raises:
         OSError: the kernel refuses.
     """
-    adopted = socket.socket(fileno=os.dup(descriptor))
+    duplicate = os.dup(descriptor)
+    try:
+        adopted = socket.socket(fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        raise
     if adopted.type != socket.SOCK_DGRAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
         adopted.close()
         raise OSError(errno.EPROTOTYPE, "not a UDP socket")

@@ -81,6 +81,7 @@ class Ended(Enum):
     CONNECT_FAILED = "connecting failed"
     CONNECT_SLOW = "connecting took too long"
     TLS_FAILED = "TLS failed"
+    NO_WATCH = "the kernel cannot watch it"
     SEND_FAILED = "sending failed"
     READ_FAILED = "reading failed"
     CLOSE_FAILED = "closing failed"
@@ -219,7 +220,7 @@ class Connection:
         )
 
     def start(self, now: float) -> None:
-        """Begin: wait for the connect, shake hands, or read."""
+        """Begin: wait for the connect, shake hands, or read; it may be closed afterwards."""
         if self.phase is Phase.CONNECTING:
             self._watch_write(True)
         else:
@@ -324,7 +325,8 @@ class Connection:
             self.flush(now)
 
     def _connected(self, now: float) -> None:
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # without it messages leave later, and whole
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._heard_at = self._progress_at = now
         if self._tls is None:
             self._opened(now)
@@ -340,8 +342,8 @@ class Connection:
             self.close(Ended.TLS_FAILED, Loss.UNREACHABLE, str(error))
             return
         self.phase = Phase.HANDSHAKE
-        self._loop.add_reader(self._socket.fileno(), self._on_readable)
-        self._shake_hands(now)
+        if self._watch_read():
+            self._shake_hands(now)
 
     def _shake_hands(self, now: float) -> None:
         assert isinstance(self._socket, ssl.SSLSocket)
@@ -363,9 +365,8 @@ class Connection:
         self._asked = deque(requests, maxlen=ASKED)
         self._heard_at = self._pinged_at = self._progress_at = now
         self._framer = StreamFramer(now, initiated=self.ends.initiated, limits=LIMITS)
-        if self._tls is None:
-            self._loop.add_reader(self._socket.fileno(), self._on_readable)
-        self.flush(now)
+        if self._tls is not None or self._watch_read():
+            self.flush(now)
 
     def _on_readable(self) -> None:
         now = self._loop.time()
@@ -415,7 +416,7 @@ class Connection:
         self._resumed_at = self._heard_at = now
         self._pass_on(now)
         if self.phase is Phase.OPEN and not self._is_paused():
-            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+            self._watch_read()
 
     def _take(self, data: bytes, now: float) -> None:
         self._unread.extend(self._framer.feed(data, now))
@@ -437,9 +438,22 @@ class Connection:
                 return
         self.flush(now)
 
+    def _watch_read(self) -> bool:
+        """Read what comes from now on; False when the kernel cannot watch it (epoll_ctl(2)), and it is closed."""
+        try:
+            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+        except OSError as error:
+            self.close(Ended.NO_WATCH, Loss.LOCAL, _reason(error))
+            return False
+        return True
+
     def _watch_write(self, wanted: bool) -> None:
         if wanted and not self._watching_write:
-            self._loop.add_writer(self._socket.fileno(), self._on_writable)
+            try:
+                self._loop.add_writer(self._socket.fileno(), self._on_writable)
+            except OSError as error:
+                self.close(Ended.NO_WATCH, Loss.LOCAL, _reason(error))
+                return
         elif self._watching_write and not wanted:
             self._loop.remove_writer(self._socket.fileno())
         self._watching_write = wanted

@@ -8,6 +8,7 @@ outlives the dispatcher; peers connect again.
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -165,9 +166,14 @@ class Streams:
             if not self._gate.takes_connection(host) or not self._has_room(index, host):
                 opened.close()
                 continue
-            opened.setblocking(False)
+            try:
+                opened.setblocking(False)
+                local = self._local_address(index, opened)
+            except OSError:
+                opened.close()
+                continue
             self._sources[source_of(host)] += 1
-            self._add(index, opened, host, port, initiated=False)
+            self._add(index, opened, host, port, local=local, initiated=False)
 
     def _has_room(self, index: int, host: str) -> bool:
         """Whether a connection of a host may be taken; where all places are taken, an older one makes room."""
@@ -186,14 +192,13 @@ class Streams:
         return True
 
     def _add(
-        self, index: int, opened: socket.socket, host: str, port: int, *, initiated: bool, name: str = ""
+        self, index: int, opened: socket.socket, host: str, port: int, *, local: str, initiated: bool, name: str = ""
     ) -> Connection:
         self._last_flow += 1
         now = self._loop.time()
         context = None
         if self._listeners[index].transport == "tls":
             context = self._client_context if initiated else self._server_context
-        local = str(opened.getsockname()[0]) if is_wildcard(self._listeners[index].host) else ""
         ends = Ends(self._last_flow, index, host, port, name, initiated, local)
         connection = Connection(ends, opened, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now)
         self._by_flow[ends.flow] = connection
@@ -259,13 +264,17 @@ class Streams:
             opened.setblocking(False)
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             opened.bind((self._listeners[index].host, 0))
-            opened.connect((host, port))
-        except BlockingIOError:
-            pass
+            with contextlib.suppress(BlockingIOError):
+                opened.connect((host, port))
+            local = self._local_address(index, opened)
         except OSError as error:
             opened.close()
             return f"connecting failed: {error.strerror}", loss_of(error.errno)
-        return self._add(index, opened, host, port, initiated=True, name=name)
+        return self._add(index, opened, host, port, local=local, initiated=True, name=name)
+
+    def _local_address(self, index: int, opened: socket.socket) -> str:
+        """The local address of a connection, where its listener has several."""
+        return str(opened.getsockname()[0]) if is_wildcard(self._listeners[index].host) else ""
 
     def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str, loss: Loss) -> None:
         if is_told(data):

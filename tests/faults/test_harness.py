@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from . import sip_text
+from .failing_calls import ERRORS, LIBRARY_ERRORS, calls_of, in_turn, sites, some
 from .figures import ROWS, Surroundings, at_least, at_most, exactly, told
 from .node import ROOT, alive, descendants, own_host
 from .numbered_media import Stream, number_of, numbered
@@ -135,6 +136,34 @@ def test_the_peer_reads_what_phones_send() -> None:
     assert sip_text.media_place(sip_text.description("127.0.0.1", 4000)) == ("127.0.0.1", 4000)
     assert sip_text.read(b"\0\1") is None
     assert own_host() != own_host()
+
+
+TRACE = """\
+70 sendto(4<UDP>, "x", 1, 0, NULL, 0) = 1
+71 sendto(9, "y", 1, 0, NULL, 0) = 1
+70 epoll_ctl(3, EPOLL_CTL_ADD, 28, {events=EPOLLIN}) = 0
+70 epoll_ctl(3, EPOLL_CTL_DEL, 28, 0x7ffe745044f4) = 0
+70 sendto(4, "x", 1, 0, NULL, 0 <unfinished ...>
+70 <... sendto resumed>) = 1
+70 epoll_ctl(3, EPOLL_CTL_ADD, 29, {events=EPOLLIN}) = 0
+72 getpid() = 70
+"""
+
+
+def test_the_calls_that_are_to_fail_are_those_that_a_thread_has_made() -> None:
+    calls = calls_of(TRACE)
+    assert calls == {(70, "sendto"): [1, 2], (71, "sendto"): [1], (70, "epoll_ctl"): [1, 3], (72, "getpid"): [1]}
+    found = sites("media-0", {70: "", 71: "ZMQbg/IO/0"}, calls, 12)
+    assert [(each[0].thread, each[0].call, each[0].error, [one.number for one in each]) for each in found] == [
+        *(("", "epoll_ctl", error, [1, 3]) for error in ERRORS["epoll_ctl"]),
+        *(("", "sendto", error, [1, 2]) for error in ERRORS["sendto"]),
+        *(("ZMQbg/IO/0", "sendto", error, [1]) for error in LIBRARY_ERRORS["sendto"]),
+    ]
+    turns = in_turn(found)
+    assert len(turns) == sum(map(len, found))
+    assert {each.number for each in turns[: len(found)]} == {1}
+    assert some(list(range(1, 101)), 4) == [1, 2, 51, 100]
+    assert some([3, 5], 4) == [3, 5]
 
 
 STUBBORN = """

@@ -90,9 +90,9 @@ def test_null_and_multicast_addresses_are_known() -> None:
 @pytest.mark.parametrize("address", [HOME, "::1"])
 def test_a_pair_is_even_and_odd(address: str, free_base: int) -> None:
     pool = PortPool(free_base, free_base + 40, os.urandom)
-    rtp, rtcp = bind_pair(address, pool)
+    rtp, rtcp, port = bind_pair(address, pool)
     with rtp, rtcp:
-        port = rtp.getsockname()[1]
+        assert rtp.getsockname()[1] == port
         assert port % 2 == 0
         assert rtcp.getsockname()[1] == port + 1
         assert pool.free == pool.size - 1
@@ -101,7 +101,7 @@ def test_a_pair_is_even_and_odd(address: str, free_base: int) -> None:
 def test_a_port_that_somebody_has_is_passed_over_and_given_back(free_base: int) -> None:
     pool = PortPool(free_base, free_base + 3, os.urandom)
     with bind(HOME, free_base + 1):
-        rtp, rtcp = bind_pair(HOME, pool)
+        rtp, rtcp, _ = bind_pair(HOME, pool)
         with rtp, rtcp:
             assert rtp.getsockname()[1] == free_base + 2
             with pytest.raises(NoPort):
@@ -136,6 +136,13 @@ def test_a_callers_socket_is_duplicated() -> None:
     with bind(HOME, 0) as own, adopt(own.fileno()) as ours:
         assert ours.fileno() != own.fileno()
         assert ours.getsockname() == own.getsockname()
+
+
+def test_a_descriptor_that_is_no_socket_is_refused_and_no_duplicate_stays() -> None:
+    before = descriptors()
+    with open(os.devnull) as file, pytest.raises(OSError, match="non-socket"):
+        adopt(file.fileno())
+    assert descriptors() == before
 
 
 def test_only_udp_is_adopted() -> None:
@@ -206,9 +213,8 @@ class TestQuarantine:
     def resting(self, free_base: int) -> tuple[PortPool, Quarantine, int]:
         pool = PortPool(free_base, free_base + 1, os.urandom)
         quarantine = Quarantine(pool)
-        pair = bind_pair(HOME, pool)
-        port = int(pair[0].getsockname()[1])
-        quarantine.add(pair, port, 100.0)
+        rtp, rtcp, port = bind_pair(HOME, pool)
+        quarantine.add((rtp, rtcp), port, 100.0)
         return pool, quarantine, port
 
     def run(self, quarantine: Quarantine, until: float) -> None:

@@ -1,7 +1,9 @@
 """The dispatcher's connections with real sockets on loopback: framing, reuse, limits, and who hears of a loss."""
 
 import asyncio
+import errno
 import itertools
+import os
 import socket
 import time
 import tracemalloc
@@ -354,6 +356,37 @@ def test_one_source_gets_64_connections_and_all_together_a_bound() -> None:
         assert stage.failed[0][1].reason == "too many connections"
 
     staged(full, total=1)
+
+
+class Unwatching:
+    """An event loop that watches no further descriptor, as where epoll_ctl(2) gives ENOSPC."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def add_reader(self, *arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    add_writer = add_reader
+
+
+def test_a_connection_that_cannot_be_watched_is_closed_and_the_next_one_is_taken() -> None:
+    async def play(stage: Stage) -> None:
+        loop = stage.streams._loop
+        stage.streams._loop = Unwatching()  # type: ignore[assignment]
+        assert await read(stage.connect()) == b""
+        assert (stage.streams.count, stage.streams._sources) == (0, {})
+        stage.send(request(), stage.listen().getsockname()[1])
+        assert [each.reason for _, each in stage.failed] == ["the connection was refused at once"]
+        assert stage.streams.count == 0
+        stage.streams._loop = loop
+        stage.connect().sendall(request())
+        await until(lambda: stage.received)
+
+    staged(play)
 
 
 @pytest.mark.parametrize(
