@@ -727,6 +727,8 @@ class ProcessOrder:
     config: NodeConfig
     files: HandedDown
     """With the numbers of the process that gives the order."""
+    closing: bool = False
+    """A call worker that only ends the calls of those before, which died too often."""
 
     @property
     def name(self) -> str:

@@ -126,7 +126,7 @@ class Dispatcher:
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
         }
         self._quarantined: set[int] = set()
-        """Slots without a worker for good: their new calls get 503."""
+        """Slots whose worker died too often: their new calls get 503. One may be there that ends the calls before."""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
         self._gate = Gate(config.networks, totals, surroundings.box)
         self._link = RouterLink(
@@ -191,7 +191,7 @@ class Dispatcher:
         """Do nothing: the call workers refuse new calls."""
 
     def on_record(self, record: Any) -> None:
-        """Note a slot that has no worker for good."""
+        """Note a slot whose worker died too often."""
         if isinstance(record, Quarantined) and record.role == "call":
             self._quarantined.add(record.slot)
             self._check_ready()
@@ -335,7 +335,7 @@ class Dispatcher:
                 self._refuse_poison(record)
                 return
             slot = self._slot_of(data)
-            if slot in self._quarantined:
+            if slot in self._quarantined and not self._batches.has_worker(slot):
                 self._give_up(slot, record)
             elif self._held.add(slot, record) and self._ticking is None:
                 self._batches.flush_soon()

@@ -38,6 +38,8 @@ class IncomingPolicy:
     """Challenges each request; None accepts requests without credentials."""
     on_transfer: OnTransfer | None = None
     """None = transfers are declined."""
+    given_up: bool = False
+    """The slot died too often: new calls get 503 instead of 480."""
 
 
 class Application:

@@ -121,13 +121,18 @@ class Arrivals:
         if request.method == "ACK":
             return
         policy = self.policy
-        takes_calls = policy.on_call is not None
         if self._admission.refuses(source.host):
             return
         if request.to_tag is not None:
             self._metrics.unexpected(self._application.scenario, "request")
         full = self._factory.is_full
-        reply = self._admission.answer(request, takes_calls=takes_calls, draining=self._is_draining(), full=full)
+        reply = self._admission.answer(
+            request,
+            takes_calls=policy.on_call is not None,
+            draining=self._is_draining(),
+            full=full,
+            given_up=policy.given_up,
+        )
         user = ""
         if policy.challenger is not None and request.method in ("INVITE", "OPTIONS") and request.to_tag is None:
             judged = policy.challenger.judge(request, source.host, now)  # RFC 3261 section 8.2: before all else

@@ -1,4 +1,7 @@
-"""The call worker of a node with its application: robots, or a load; each gets the parts of the worker that it uses."""
+"""The call worker of a node with its application: robots, or a load; each gets the parts of the worker that it uses.
+
+A call worker that only ends calls gets none, and runs no code of a user's.
+"""
 
 import secrets
 import socket
@@ -8,6 +11,7 @@ from typing import Any
 from ..bus.link import Surroundings
 from ..bus.messages import Reloaded
 from ..call_worker.agent_parts import AgentParts
+from ..call_worker.application import IncomingPolicy
 from ..call_worker.worker import CallWorker
 from ..config import AnswerConfig, NodeConfig, RobotConfig
 from ..ledger.memory import Ledger
@@ -23,6 +27,7 @@ def make_call_worker(
     tell: Callable[[Any], None],
     ledger: int = -1,
     roll: int = -1,
+    closing: bool = False,
 ) -> CallWorker:
     """Return a call worker with its application and the calls of the process before.
 
@@ -31,9 +36,10 @@ def make_call_worker(
     Args:
         ledger: descriptor of the slot's ledger; -1 = it has none.
         roll: descriptor of the memory of the slot's roll; negative = memory of the worker's own.
+        closing: it has no application, ends the calls of the process before, and takes none.
     """
     kept = Ledger(ledger) if ledger >= 0 else None
-    if config.load is not None:
+    if config.load is not None and not closing:
         return _load_worker(config, slot, sockets, surroundings, on_ready, tell, kept, roll)
     worker = CallWorker(
         config,
@@ -45,7 +51,10 @@ def make_call_worker(
         random_bytes=secrets.token_bytes,
         ledger=kept,
     )
-    install(worker)
+    if closing:
+        worker.arrivals.serve(IncomingPolicy(given_up=True))
+    else:
+        install(worker)
     worker.take_up()
     return worker
 

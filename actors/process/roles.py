@@ -73,6 +73,7 @@ class Process:
     def __init__(self, order: ProcessOrder, loop: asyncio.AbstractEventLoop) -> None:
         self.config = order.config
         self.name = order.role
+        self.closing = order.closing
         self.slot = order.slot
         self._title = order.name
         self.incarnation = order.incarnation
@@ -215,6 +216,7 @@ def _make_role(process: Process) -> Role:
         tell=process.report,
         roll=process.files.roll,
         ledger=process.files.ledger,
+        closing=process.closing,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from ..bus.messages import LoadFinished, Snapshot
 from ..config import ProcessOrder, name_of
 from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
-from .restart_policy import BUDGETS, RestartPolicy
+from .restart_policy import BUDGETS, GIVEN_UP, Phase, RestartPolicy
 from .started_process import StartedProcess
 
 WARN_AFTER: Final = 1.5
@@ -32,7 +32,7 @@ class ChildProcess:
         ready: it is linked to all others.
         started: it has been told that calls may come; that is done once for each process.
         drained: it has reported that no calls are left.
-        quarantined: it died too often and is not started any more.
+        phase: the work that its processes do.
         abort_sent: it hung, and was made to end.
         live_calls, unclosed: as of its last report.
         records, reported: records of ended calls that came of this process, and that it had sent by its last report.
@@ -52,7 +52,7 @@ class ChildProcess:
             "incarnation",
             "live_calls",
         ),
-        *("_roll", "load", "quarantined", "ready", "records", "reported", "restarts", "role", "roll", "slot"),
+        *("_roll", "load", "phase", "ready", "records", "reported", "restarts", "role", "roll", "slot"),
         *("started", "unclosed"),
     )
 
@@ -60,7 +60,8 @@ class ChildProcess:
         self.role = role
         self.slot = slot
         self.incarnation = 0
-        self.ready = self.started = self.drained = self.quarantined = self.abort_sent = False
+        self.ready = self.started = self.drained = self.abort_sent = False
+        self.phase = Phase.SERVING
         self.live_calls = self.unclosed = self.records = self.reported = 0
         self.load: LoadFinished | None = None
         self.restarts = RestartPolicy(BUDGETS[role])
@@ -85,6 +86,16 @@ class ChildProcess:
     def runs(self) -> bool:
         """Whether there is a process."""
         return self._process is not None
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether its processes died too often, and it takes no work any more."""
+        return self.phase is not Phase.SERVING
+
+    @property
+    def may_have_calls(self) -> bool:
+        """Whether there is a process that has not reported the end of its calls, or one comes that has to end them."""
+        return not self.drained and self.phase is not Phase.LEFT and (self.runs or self.phase is Phase.CLOSING)
 
     def keep_roll(self) -> None:
         """Make the memory in which its calls are kept while they are not reported (`host.roll`).
@@ -198,8 +209,9 @@ class ChildProcess:
         self.load = load
 
     def give_up(self) -> None:
-        """Note that it is not started any more."""
-        self.quarantined = True
+        """Note that its processes died too often: those that come now, if any, have other work and a new budget."""
+        self.phase = GIVEN_UP[self.role, self.phase]
+        self.restarts = RestartPolicy(BUDGETS["closing"])
 
     def silence(self, now: float) -> float:
         """Seconds since its last heartbeat."""

@@ -73,6 +73,8 @@ class _Process:
     """Highest incarnation that was folded; a snapshot that still comes from it is too late."""
     folded_missed: int
     resident_max: float
+    given_up: bool = False
+    """It died too often: a process that is there only ends the calls of those before."""
 
     @property
     def newest(self) -> _Incarnation:
@@ -122,8 +124,15 @@ class View:
         )
 
     def up(self, now: float) -> dict[str, bool]:
-        """Return each process by its name, and whether its heartbeat is fresh."""
-        return {self._prefix + name: _is_up(each.newest, now) for name, each in self._processes.items()}
+        """Return each process by its name, and whether it does its work, and its heartbeat is fresh."""
+        return {
+            self._prefix + name: _is_up(each.newest, now) and not each.given_up
+            for name, each in self._processes.items()
+        }
+
+    def given_up(self) -> list[str]:
+        """Return the names of the processes that died too often."""
+        return [self._prefix + name for name, each in self._processes.items() if each.given_up]
 
     def stale(self, now: float) -> list[str]:
         """Return the names of the processes without a fresh heartbeat."""
@@ -217,7 +226,7 @@ class View:
                     if gauges or BY_NAME[row].kind != "gauge"
                 },
             )
-        result["sipswarm_process_up", (name, process.kind)] = (float(up),)
+        result["sipswarm_process_up", (name, process.kind)] = (float(up and not process.given_up),)
         missed = process.folded_missed + sum(one.missed for one in process.incarnations.values())
         result["sipswarm_stats_snapshots_missed_total", (name,)] = (float(missed),)
         result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
@@ -324,6 +333,10 @@ class NodeTotals:
         ended = sorted(number for number, each in slot.incarnations.items() if each.ended)
         for number in ended[:-KEPT_ENDED]:
             self._fold(process, number)
+
+    def given_up(self, process: str) -> None:
+        """A process died too often; it is not up any more, whatever comes."""
+        self._processes[process] = replace(self._slot(process), given_up=True)
 
     def set_gauge(self, name: str, *labels: str, value: float) -> None:
         """Set a gauge of the node's side, such as sipswarm_build_info."""

@@ -2,9 +2,11 @@
 
 A process that lived is replaced at once. One that dies soon after its start, or cannot be started, waits longer each
 time. A process that has died too often within a time is given up; a start that the system refuses never counts for
-that, because the system may recover.
+that, because the system may recover. The slot of a call worker that is given up gets processes that only end its calls,
+by a budget of their own.
 """
 
+from enum import Enum
 from typing import Final, NamedTuple
 
 QUICK: Final = 3.0
@@ -29,9 +31,29 @@ BUDGETS: Final = {
     "media": Budget(5, 30.0, quick_only=False),
     "dispatcher": Budget(3, 60.0, quick_only=True),
     "spare": Budget(5, 60.0, quick_only=False),
+    "closing": Budget(4, 60.0, quick_only=False),
 }
-"""By role, and of the spare. A dispatcher has no state that could kill it again, and the node needs it: only failed
-starts count."""
+"""By role, of the spare, and of a process that ends the calls of a slot. A dispatcher has no state that could kill it
+again, and the node needs it: only failed starts count."""
+
+
+class Phase(Enum):
+    """The work of the processes of a slot."""
+
+    SERVING = "serving"
+    """All of it."""
+    CLOSING = "closing"
+    """They end the calls of those before, which died too often, and take none."""
+    LEFT = "left"
+    """There is none any more."""
+
+
+GIVEN_UP: Final = {
+    ("call", Phase.SERVING): Phase.CLOSING,
+    ("call", Phase.CLOSING): Phase.LEFT,
+    ("media", Phase.SERVING): Phase.LEFT,
+}
+"""The phase of a slot once its processes died too often in another, by role. The node ends with its dispatcher."""
 
 
 class RestartPolicy:

@@ -1,10 +1,10 @@
 """The supervisor: starts the processes of a node, watches their heartbeats, replaces the dead, gathers their counts.
 
 It binds the listeners, starts the children by role, waits until all are linked, and starts the plan of a load. A child
-that dies is replaced within a budget (`restart_policy`). Beyond it a worker is put into quarantine; the dispatcher, or
-the last call worker, ends the node. A child whose heartbeat is late by `hang_timeout` is made to dump its stack
-(SIGABRT), killed and replaced; of the time in which the supervisor itself stood still none counts (`awake_clock`).
-However the node ends, it drains first, within a bound.
+that dies is replaced within a budget (`restart_policy`). Beyond it a worker is put into quarantine, and the calls of a
+call worker are ended by a process that does only that; the dispatcher, or the last call worker, ends the node. A child
+whose heartbeat is late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced; of the time in which
+the supervisor itself stood still none counts (`awake_clock`). However the node ends, it drains first, within a bound.
 
 It must hold no protocol code and allocate nothing in proportion to traffic. Children are started with exec, never fork:
 ZeroMQ contexts and threads do not survive a fork.
@@ -53,6 +53,7 @@ from .awake_clock import AwakeClock
 from .binding import bind_all
 from .child_process import ChildProcess
 from .node_descriptors import NodeDescriptors
+from .restart_policy import Phase
 from .service_report import ServiceReport
 from .spare import Spare
 
@@ -91,6 +92,8 @@ class Snapshots(Protocol):
     def linked(self, process: str, incarnation: int, now: float) -> None: ...
 
     def ended(self, process: str, incarnation: int) -> None: ...
+
+    def given_up(self, process: str) -> None: ...
 
 
 class Supervisor:
@@ -277,7 +280,9 @@ class Supervisor:
 
     def reload(self) -> None:
         """Have every call worker read its user's file again."""
-        reloading = [each for each in self._children.values() if each.role == "call" and each.ready]
+        reloading = [
+            each for each in self._children.values() if each.role == "call" and each.ready and not each.quarantined
+        ]
         self._report.reloading(reloading, time.monotonic())
         for child in reloading:
             child.send(signal.SIGHUP)
@@ -330,6 +335,7 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         order = ProcessOrder(child.role, child.slot, child.incarnation, self.config, self._descriptors.of(child))
+        order = dataclasses.replace(order, closing=child.phase is Phase.CLOSING)
         try:
             child.start(order, self._spare.take(child.role), self._on_exit, self._now())
         except OSError as error:
@@ -383,18 +389,31 @@ class Supervisor:
     def _give_up(self, child: ChildProcess) -> None:
         """Give up a process that cannot be kept alive.
 
-        A worker is put into quarantine. The node ends with its dispatcher, and with its last call worker.
+        A worker is put into quarantine; the calls of a call worker are ended by processes that do only that. The node
+        ends with its dispatcher, and with its last call worker.
         """
         reason = f"{child.name} {child.restarts.words}"
+        if child.quarantined:
+            child.give_up()
+            _logger.error("%s while it ended its calls; those that are left get no BYE", reason)
+            self._check_drained()
+            return
         others = any(
             each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
         )
-        goes_on = child.role == "media" or (child.role == "call" and others)
-        if not goes_on or not self._all_ready.is_set():
+        if child.role == "dispatcher" or not self._all_ready.is_set():
             self._fail(reason)
             return
-        _logger.error("%s and is not started again; new calls of its slot get 503", reason)
         child.give_up()
+        self._node_totals.given_up(child.name)
+        if child.role == "media":
+            _logger.error("%s and is not started again", reason)
+        else:
+            _logger.error("%s and is not started again; its calls are ended, new ones of its slot get 503", reason)
+            self._loop.call_soon(self._respawn, child)
+            if not others:
+                self._fail(reason)
+                return
         self._quarantine = self._quarantine or reason
         if self.config.load is not None:
             self.deaths.append(f"{reason} and was not started again")
@@ -403,7 +422,7 @@ class Supervisor:
         self._check_plan()
 
     def _respawn(self, child: ChildProcess) -> None:
-        if not self._closing and not child.runs and not child.quarantined:
+        if not self._closing and not child.runs and child.phase is not Phase.LEFT:
             self._spawn(child)
 
     def _fail(self, reason: str) -> None:
@@ -511,7 +530,7 @@ class Supervisor:
     def _all_drained(self) -> bool:
         """Whether no call worker has a call left."""
         calls = [each for each in self._children.values() if each.role == "call"]
-        return all(each.drained or each.quarantined or not each.runs for each in calls)
+        return not any(each.may_have_calls for each in calls)
 
     def _check_drained(self) -> None:
         if self._draining and self._all_drained():

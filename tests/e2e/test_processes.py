@@ -43,6 +43,9 @@ class Totals:
     def ended(self, process: str, incarnation: int) -> None:
         self.ends.append((process, incarnation))
 
+    def given_up(self, process: str) -> None:
+        pass
+
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be reaped does not."""
@@ -201,6 +204,7 @@ OTHER_PROCESS = """
         def started(self, process, incarnation): pass
         def linked(self, process, incarnation, now): pass
         def ended(self, process, incarnation): pass
+        def given_up(self, process): pass
 
     async def main():
         config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=2, answer=AnswerConfig())

@@ -215,7 +215,7 @@ def test_a_worker_that_dies_at_every_start_is_put_into_quarantine_and_the_others
             time.sleep(0.2)
         assert scraped(url)[restarts] == RESTARTS + 1
         code, body = health(url)
-        assert (code, body["status"], body["processes"]["call-1"]) == (503, "degraded", "down")
+        assert (code, body["status"], body["processes"]["call-1"]) == (503, "degraded", "given up")
 
         finals = [final_of(address, f"call-{number}") for number in range(8)]
         assert {response.status for response in finals} == {486, 503}

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +328,8 @@ def test_every_declared_option_comes_to_the_processes(
         command.main([*own, name, *value], standalone_mode=False)
         assert got[-1] != got[0], name
         order = ProcessOrder("call", 1, 2, in_node(got[-1]), HandedDown((3, 4), roll=5))
-        assert ProcessOrder.from_line(order.to_line()) == order
+        for each in (order, replace(order, closing=True)):
+            assert ProcessOrder.from_line(each.to_line()) == each
 
 
 @pytest.mark.parametrize("verb", sorted(cli.commands))

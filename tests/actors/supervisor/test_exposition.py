@@ -132,6 +132,23 @@ def test_liveness_is_shown_after_the_end_of_a_process() -> None:
     assert value(node, beat, "media-0", now=99.0) == UNIX + 2.0
 
 
+def test_a_process_that_is_given_up_is_not_up_though_another_one_ends_its_calls() -> None:
+    node = NodeTotals(prefix="load-", clock=lambda: 1.0)
+    for name in ("call-0", "call-1"):
+        node.started(name, 1)
+        node.linked(name, 1, 1.0)
+    node.ended("call-1", 1)
+    node.given_up("call-1")
+    node.started("call-1", 2)
+    node.linked("call-1", 2, 1.0)
+    node.update("call-1", 2, snapshot(1, attempts(3.0), at=1.0))
+    assert node.view().up(1.0) == {"load-call-0": True, "load-call-1": False}
+    assert value(node, "sipswarm_process_up", "load-call-1", "call", now=1.0) == 0
+    status, body = health_of([node])
+    assert (status, body["status"]) == (503, "degraded")
+    assert body["processes"] == {"load-call-0": "up", "load-call-1": "given up"}
+
+
 def test_a_replacement_is_up_when_it_is_linked_whatever_it_sends_before() -> None:
     node = NodeTotals()
     node.set_state("running")

@@ -2,7 +2,15 @@
 
 import pytest
 
-from sipswarm.actors.supervisor.restart_policy import BACK_OFF, BUDGETS, QUICK, Budget, RestartPolicy
+from sipswarm.actors.supervisor.restart_policy import (
+    BACK_OFF,
+    BUDGETS,
+    GIVEN_UP,
+    QUICK,
+    Budget,
+    Phase,
+    RestartPolicy,
+)
 
 MANY = Budget(100, 1000.0, quick_only=False)
 
@@ -61,3 +69,23 @@ def test_a_start_that_the_system_refuses_is_tried_again_for_ever_and_counts_for_
     assert pauses[: len(BACK_OFF)] == list(BACK_OFF)
     assert set(pauses[len(BACK_OFF) :]) == {BACK_OFF[-1]}
     assert dies(policy, 1000.0, 10.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("role", "phases"),
+    [
+        ("call", [Phase.SERVING, Phase.CLOSING, Phase.LEFT]),  # its calls have peers that wait for their ends
+        ("media", [Phase.SERVING, Phase.LEFT]),  # its calls are in call workers, which move or end them
+        ("dispatcher", [Phase.SERVING]),  # the node ends with it
+    ],
+)
+def test_what_follows_when_the_processes_of_a_slot_died_too_often(role: str, phases: list[Phase]) -> None:
+    went = [Phase.SERVING]
+    while (following := GIVEN_UP.get((role, went[-1]))) is not None:
+        went.append(following)
+    assert went == phases
+
+
+def test_processes_that_end_calls_have_a_budget_of_their_own_with_pauses() -> None:
+    policy = RestartPolicy(BUDGETS["closing"])
+    assert [dies(policy, float(number), 0.1) for number in range(5)] == [*BACK_OFF[:4], None]
