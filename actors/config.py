@@ -558,6 +558,15 @@ class NodeSettings(CallSettings):
         about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",
     )
     """Seconds without a heartbeat before a process is replaced; 0 = off."""
+    memory_limit: int = option(
+        0,
+        "--memory-limit",
+        check=Kind.SIZE,
+        written="0",
+        about="Replace a process whose resident memory is above this size, such as 512M: it takes no new calls and is "
+        "drained first, unless its calls go on in the replacement; 0 = never.",
+    )
+    """Octets of resident memory of one process above which it is replaced; 0 = off."""
     session_expires: float = option(
         1800.0,
         "--session-expires",

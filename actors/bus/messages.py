@@ -153,6 +153,17 @@ class Quarantined(NamedTuple):
     """call or media."""
 
 
+class Retire(NamedTuple):
+    """A process is to be replaced on purpose; sent to all. It takes no new work, and the others give it none.
+
+    A call worker answers with `Retired`.
+    """
+
+    role: str
+    """call or media."""
+    slot: int
+
+
 class SetRate(NamedTuple):
     """Change the commanded rate of a running load."""
 
@@ -305,6 +316,10 @@ class Reloaded(NamedTuple):
 
     problem: str
     """Why it kept what it had; empty = the new file holds."""
+
+
+class Retired(NamedTuple):
+    """A call worker can be replaced: its calls are over, or the next process goes on with them."""
 
 
 class Drained(NamedTuple):

@@ -44,6 +44,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     33: messages.WorkerDown,
     34: messages.SetRate,
     35: messages.Quarantined,
+    36: messages.Retire,
     40: messages.Ready,
     41: messages.Snapshot,
     42: messages.CallFinished,
@@ -52,6 +53,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     45: messages.CallTraced,
     46: messages.Reloaded,
     47: messages.CallSlice,
+    48: messages.Retired,
     # media link
     60: media_messages.OpenStream,
     61: media_messages.ConfigureStream,

@@ -72,6 +72,11 @@ class Application:
         """
         return False
 
+    @property
+    def keeps_calls(self) -> bool:
+        """Whether `resume` goes on with the established calls, so that they outlive this process."""
+        return False
+
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only the application handles."""
 
@@ -118,6 +123,11 @@ class Applications(Application):
     def resume(self, call: Call) -> bool:
         """Ask one after the other."""
         return any(each.resume(call) for each in self._all)
+
+    @property
+    def keeps_calls(self) -> bool:
+        """Whether one of them does."""
+        return any(each.keeps_calls for each in self._all)
 
     def on_record(self, record: Any) -> None:
         """Give the record to each."""

@@ -1,9 +1,15 @@
-"""The end of a call worker: no new calls, time for live ones, then BYE for all, and no registration left."""
+"""The end of a call worker: no new calls, time for live ones, then BYE for all, and no registration left.
+
+A worker that is only replaced retires instead. It takes no new calls either, but hangs up nothing and stays registered.
+It reports as soon as its replacement loses nothing: no call is left, or each is one that the next process goes on with.
+Where calls are kept, those in set-up are waited for `KEPT_WAIT` seconds only, because new ones are refused meanwhile.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..bus.messages import Drained
+from ..bus.messages import Drained, Retired
+from ..call.state import State
 from ..handle.call import Call
 from ..registration.keeper import Registrations
 from ..runtime.actor_loop import ActorLoop
@@ -24,6 +30,10 @@ BATCHES: Final = 50
 """Batches in which all calls are hung up at most, so that it takes a second."""
 LEAST: Final = 10
 """Calls in a batch at least."""
+RETIRE_CHECK: Final = 0.1
+"""Seconds between two looks at the calls of a worker that retires."""
+KEPT_WAIT: Final = 3.0
+"""Seconds that a worker whose calls are kept waits for those in set-up."""
 
 
 class Draining:
@@ -31,6 +41,7 @@ class Draining:
 
     Args:
         settle_call: called with a call whose metrics are final because the time is over.
+        is_kept: whether the next process can go on with a call, or will know of it.
         tell: sends a record to the supervisor; None in embedded mode.
     """
 
@@ -42,6 +53,7 @@ class Draining:
         application: Application,
         *,
         settle_call: Callable[[Call], None],
+        is_kept: Callable[[Call], bool],
         tell: Callable[[Any], None] | None,
     ) -> None:
         self._actor_loop = actor_loop
@@ -49,8 +61,10 @@ class Draining:
         self._registrations = registrations
         self._application = application
         self._settle_call = settle_call
+        self._is_kept = is_kept
         self._tell = tell
         self.begun = False
+        self.retiring = False
         self._unregistered = self._hanging_up = False
         self._said = False
 
@@ -62,6 +76,31 @@ class Draining:
         else:
             self._hang_up_all()
         self.check()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether no new call is taken or placed."""
+        return self.begun or self.retiring
+
+    def retire(self) -> None:
+        """Take no new calls, hang up none, and report when the process can be replaced."""
+        if not self.refuses:
+            self.retiring = True
+            self._check_retired(self._actor_loop.now() + KEPT_WAIT)
+
+    def _check_retired(self, kept_by: float) -> None:
+        if self.begun or self._tell is None:
+            return
+        if self._application.keeps_calls:
+            states = tuple(State) if self._actor_loop.now() >= kept_by else (State.UP, State.ANSWERING)
+            is_through = all(each.state in states and self._is_kept(each) for each in self._actors.live.values())
+        else:
+            is_through = not self._actors.live and not self._application.pending() and not self._actors.has_open_ends()
+        if is_through:
+            self._actor_loop.flush()
+            self._tell(Retired())
+        else:
+            self._actor_loop.loop.call_later(RETIRE_CHECK, self._check_retired, kept_by)
 
     def settle(self, done: Callable[[], None], within: float = SETTLE_WAIT) -> None:
         """Call `done` when no INVITE that was given up waits for its final response, after `within` seconds at most."""

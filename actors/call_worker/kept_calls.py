@@ -13,6 +13,7 @@ from sipswarm.sipcore.session.invite_session import SessionState
 
 from ..call.actor import CallActor
 from ..counting.totals import Totals
+from ..handle.call import Call
 from ..ledger.entries import CallEntry, pack, state_of
 from ..ledger.memory import Ledger
 from ..runtime.actor import Actor
@@ -51,6 +52,11 @@ class KeptCalls:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def has(self, call: Call) -> bool:
+        """Whether the ledger has what the next process needs of a call."""
+        kept = self._kept.get(call.actor)
+        return kept is not None and kept.place >= 0
 
     def took_over(self, actor: CallActor, place: int) -> None:
         """Note the place of a call of the process before; its entry is written again with the next change."""

@@ -126,6 +126,10 @@ class MediaOutput:
         """Wait no more for a media worker that died too often."""
         self._given_up.add(worker)
 
+    def retire(self, worker: int) -> None:
+        """Place no new streams at a media worker that is about to be replaced, where there is another one."""
+        self._workers.retire(worker)
+
     def gone(self, worker: int, incarnation: int) -> None:
         """Take the death of a media worker: link the next one, unless that was done before the death was known."""
         link = self._links[worker]

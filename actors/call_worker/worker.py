@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, Quarantined, SendFailed, SendSip
+from ..bus.messages import LoadFinished, Quarantined, Retire, SendFailed, SendSip
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
@@ -153,6 +153,7 @@ class CallWorker:
             self.registrations,
             self.applications,
             settle_call=self.call_settled,
+            is_kept=self._kept.has,
             tell=tell,
         )
         self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.post)
@@ -184,7 +185,7 @@ class CallWorker:
                 self.actor_loop.crashes,
             ),
             parse_errors=totals.cell("sipswarm_sip_parse_errors_total", "message"),
-            is_draining=lambda: self.draining.begun,
+            is_draining=lambda: self.draining.refuses,
         )
         self._input = SipInput(
             self.actor_loop,
@@ -255,13 +256,17 @@ class CallWorker:
             self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, self.totals))
 
     def on_record(self, record: Any) -> None:
-        """Take that a media worker never comes again; give the applications every other record of the supervisor."""
+        """Take that a media worker never comes again, and that a worker retires; the rest is for the applications."""
         if record.__class__ is Quarantined:
             if record.role == "media":
                 self._media_output.give_up(record.slot)
                 self._check_ready()
-            return
-        self.applications.on_record(record)
+        elif record.__class__ is not Retire:
+            self.applications.on_record(record)
+        elif record.role == "media":
+            self._media_output.retire(record.slot)
+        elif record.slot == self.slots.own:
+            self.draining.retire()
 
     def close(self) -> None:
         """Close links and timers; calls that are still live are lost."""

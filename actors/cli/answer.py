@@ -124,7 +124,7 @@ def run_answer(
             return 1
         return 3 if node.unclosed else 0
 
-    return run.run(body, drain=node.drain, within=options.drain, cancelled=0, reload=reload)
+    return run.run(body, drain=node.drain, within=options.drain, cancelled=0, reload=reload, roll=node.roll)
 
 
 def _figures(counted: Callable[..., float], live: int) -> dict[str, object]:

@@ -187,6 +187,11 @@ class NodeRun:
         if self._running:
             self._supervisor.reload()
 
+    def roll(self) -> None:
+        """Replace every process, one after the other."""
+        if self._running:
+            self._supervisor.roll()
+
     async def close(self) -> None:
         """Stop every process, once."""
         if self._running:
@@ -220,13 +225,14 @@ class Signals:
     """SIGINT and SIGTERM: first drain, then hang up, then exit at once. SIGUSR1 drains (as SIPp's does).
 
     SIGHUP without a meaning of its own drains once, however often it comes: a shell and the kernel both send it when a
-    terminal goes. SIGQUIT exits at once, SIGUSR2 writes the stack to standard error.
+    terminal goes. SIGQUIT exits at once, SIGUSR2 writes the stack to standard error, SIGRTMIN replaces all processes.
 
     Args:
         drain: called with the seconds that live calls may still go on.
         within: those seconds for the first signal.
         cancel: ends a start that is not over.
         reload: called on SIGHUP; None = it ends this verb as SIGTERM does.
+        roll: called on SIGRTMIN; None = that is ignored.
     """
 
     def __init__(
@@ -235,8 +241,10 @@ class Signals:
         within: float,
         cancel: Callable[[], object],
         reload: Callable[[], None] | None = None,
+        roll: Callable[[], None] | None = None,
     ) -> None:
         self._reload = reload
+        self._roll = roll or (lambda: None)
         self._drain = drain
         self._within = within
         self._cancel = cancel
@@ -253,6 +261,7 @@ class Signals:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGUSR1, self.end_early)
         loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
+        loop.add_signal_handler(signal.SIGRTMIN, self._roll)
         if self._reload is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
         elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
@@ -261,7 +270,7 @@ class Signals:
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
         """Restore the signals."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT, signal.SIGRTMIN):
             loop.remove_signal_handler(number)
 
     def started(self) -> None:
@@ -308,6 +317,7 @@ def run(
     within: float,
     cancelled: int,
     reload: Callable[[], None] | None = None,
+    roll: Callable[[], None] | None = None,
 ) -> int:
     """Run a verb in an event loop with its signals.
 
@@ -317,6 +327,7 @@ def run(
         within: seconds that live calls may go on after the first signal.
         cancelled: the exit code when a signal comes before anything started.
         reload: called on SIGHUP.
+        roll: called on SIGRTMIN.
 
     Returns:
         The exit code.
@@ -326,7 +337,7 @@ def run(
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     cancels: list[Callable[[], object]] = []
-    signals = Signals(drain, within, lambda: [cancel() for cancel in cancels], reload)
+    signals = Signals(drain, within, lambda: [cancel() for cancel in cancels], reload, roll)
     task = loop.create_task(body(signals))
     cancels.append(task.cancel)
     signals.install(loop)

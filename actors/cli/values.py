@@ -29,6 +29,9 @@ from ..load.thresholds import Threshold
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?", re.ASCII)
+_SIZE: Final = re.compile(r"(\d{1,6})([MG])?", re.ASCII)
+LEAST_SIZE: Final = 100 << 20
+"""Octets."""
 _RAMP: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?):(\d{1,6}(?:\.\d{1,6})?)/(\S{1,20})", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9A-D*#?]{0,64}", re.ASCII)
 _MEDIA: Final = re.compile(r"echo|silence|none|play:.+|tone(:\d{2,4})?", re.ASCII)
@@ -106,6 +109,29 @@ class Duration(click.ParamType[float]):
         if 0 < seconds < self._least:
             self.fail(f"{value!r} is too short: {self._why}; give {self._least:g}s or more, or 0 for never", param, ctx)
         return seconds
+
+
+class Size(click.ParamType[int]):
+    """Octets from `512M` or `2G`, in powers of 1024; 0 is taken for none."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the octets."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value))
+        if match is None or (match[2] is None and int(match[1])):
+            self.fail(f"{value!r} is not a size; write for example 512M or 2G, or 0 for none", param, ctx)
+        octets = int(match[1]) << (30 if match[2] == "G" else 20)
+        if 0 < octets < LEAST_SIZE:
+            self.fail(
+                f"{value!r} is too small: a process that has just started takes some 60 MiB; "
+                f"give {LEAST_SIZE >> 20}M or more, or 0 for none",
+                param,
+                ctx,
+            )
+        return octets
 
 
 class Ramp(click.ParamType[tuple[float, float, float]]):
@@ -459,6 +485,7 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.PORT_RANGE: PortRange(),
     Kind.RAMP: Ramp(),
     Kind.SHARE: Shard(),
+    Kind.SIZE: Size(),
     Kind.SIP_URI: SipUri(),
     Kind.WHOLE: click.INT,
     Kind.WRITTEN_FILE: click.Path(dir_okay=False, resolve_path=False),

@@ -38,6 +38,8 @@ class Kind(Enum):
     """`FROM:TO/TIME`."""
     SHARE = auto()
     """`I/N`; its second number is the value of the field after it."""
+    SIZE = auto()
+    """Octets, with a unit such as `M`."""
     SIP_URI = auto()
     """A SIP URI, which may lack its scheme."""
     WHOLE = auto()

@@ -30,6 +30,8 @@ from .starter import Starter
 
 TICK: Final = 0.002
 """Seconds between two looks at the schedule at least: a wake-up costs more than the start of a call."""
+RETIRING: Final = 0.05
+"""Seconds between two looks at the end of the node, while this worker starts no calls because it is replaced."""
 AT_ONCE: Final = 64
 """Calls begun before answers to others get their turn: a worker that is behind must not make peers repeat."""
 
@@ -136,7 +138,7 @@ class LoadGenerator(Application):
     def update_gauges(self) -> None:
         """Set the commanded rate: this worker's share, so that the sum over all workers is the whole."""
         rate = 0.0
-        if self._start and not self._through and not self._draining.begun:
+        if self._start and not self._through and not self._draining.refuses:
             at = max(0.0, self._actor_loop.now() - self._start)
             rate = self._stream.plan.rate_at(at)
         self._target.value = rate / self._share.step
@@ -146,6 +148,9 @@ class LoadGenerator(Application):
         stream, now = self._stream, self._actor_loop.now
         self._waiting = None
         started = 0
+        if self._draining.retiring and not self._draining.begun:  # the replacement goes on with the plan
+            self._waiting = self._actor_loop.loop.call_later(RETIRING, self._on_time)
+            return
         while stream.next is not None and not self._draining.begun:
             index, at = stream.next[0], self._start + stream.next[1]
             ahead = at - now()

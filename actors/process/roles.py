@@ -231,6 +231,7 @@ def main() -> int:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the supervisor handles the terminal's Ctrl-C
+    signal.signal(signal.SIGRTMIN, signal.SIG_IGN)  # it is the supervisor's, and may come to all of a service
     line = socket.socket(fileno=0)
     if waits:
         spare.wait(line)

@@ -78,6 +78,11 @@ class AnsweringRobot(Application):
                 call.attend(on_up=self._on_up)
                 call.accept()
 
+    @property
+    def keeps_calls(self) -> bool:
+        """It goes on with every call that it has answered."""
+        return self._config.status < 300
+
     def resume(self, call: Call) -> bool:
         """Go on with a call of the process before: hang it up when its time has come, send its digits back."""
         if self._config.status >= 300:

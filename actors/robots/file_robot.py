@@ -128,6 +128,11 @@ class FileRobot(Application):
         else:
             self._set_up_soon(file, reloads=True)
 
+    @property
+    def keeps_calls(self) -> bool:
+        """Whether the file has a `resume`."""
+        return self._file.resume is not None
+
     def resume(self, call: Call) -> bool:
         """Run `resume` of the file for a call of the process before, as soon as it is up; False without one."""
         resume = self._file.resume

@@ -14,11 +14,12 @@ class MediaWorkers:
         count: of the media workers; they count as there until the first fact is noted.
     """
 
-    __slots__ = ("_late", "_linked", "_turn")
+    __slots__ = ("_late", "_linked", "_retiring", "_turn")
 
     def __init__(self, count: int) -> None:
         self._linked = [True] * max(1, count)
         self._late = [False] * max(1, count)
+        self._retiring = [False] * max(1, count)
         self._turn = 0
 
     def __len__(self) -> int:
@@ -28,9 +29,13 @@ class MediaWorkers:
         """Note that a media worker is linked, perhaps a new process of it."""
         self._linked[worker], self._late[worker] = True, False
 
+    def retire(self, worker: int) -> None:
+        """Note that a media worker is about to be replaced: it gets new streams only where there is no other one."""
+        self._retiring[worker] = True
+
     def unlinked(self, worker: int) -> None:
         """Note that a media worker is gone, or not linked yet."""
-        self._linked[worker] = False
+        self._linked[worker] = self._retiring[worker] = False
 
     def late(self, worker: int) -> None:
         """Note that a media worker leaves a command unanswered."""
@@ -59,11 +64,15 @@ class MediaWorkers:
         return any(map(self.is_there, range(len(self._linked))))
 
     def choose(self, preferred: int) -> int:
-        """Return the preferred media worker if it is there, else the next one that is; without any, the preferred."""
-        if self.is_there(preferred):
+        """Return the preferred media worker if it is there, else the next one that is; without any, the preferred.
+
+        One that retires counts as there only while there is no other one.
+        """
+        if self.is_there(preferred) and not self._retiring[preferred]:
             return preferred
         there = [worker for worker in range(len(self._linked)) if self.is_there(worker)]
-        if not there:
+        there = [worker for worker in there if not self._retiring[worker]] or there
+        if not there or preferred in there:
             return preferred
         self._turn += 1
         return there[self._turn % len(there)]

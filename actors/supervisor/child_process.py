@@ -13,6 +13,7 @@ from typing import Final
 
 from ..bus.messages import LoadFinished, Snapshot
 from ..config import ProcessOrder, name_of
+from ..host import kernel
 from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
 from .restart_policy import BUDGETS, GIVEN_UP, Phase, RestartPolicy
 from .started_process import StartedProcess
@@ -236,3 +237,15 @@ class ChildProcess:
     def _kill(self, incarnation: int) -> None:
         if self.incarnation == incarnation:
             self.send(signal.SIGKILL)
+
+
+def with_usage(pid: int, snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot of a process with its processor time and memory by the kernel added."""
+    usage = kernel.process_usage(pid)
+    if usage is None:
+        return snapshot
+    rows = (
+        ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
+        ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
+    )
+    return snapshot._replace(series=(*snapshot.series, *rows))

@@ -10,6 +10,7 @@ import signal
 from typing import Final
 
 from ..diagnosis.black_box import BlackBoxes, box_of, octets_for
+from ..host.out_of_memory import oom_kills
 from ..host.shared_memory import new_memory
 from .child_process import ChildProcess
 from .poison import CALLER_DEATHS, DEATHS, LASTS, Poison
@@ -32,6 +33,7 @@ class DeathRecords:
         self._boxes: BlackBoxes | None = None
         self._messages = Poison(DEATHS)
         self._callers = Poison(CALLER_DEATHS)
+        self._oom_kills = oom_kills()
         self.descriptor = -1
         """Of the memory; -1 = there is none."""
         try:
@@ -40,6 +42,20 @@ class DeathRecords:
         except OSError as error:
             _logger.error("no message at which a process dies will be known: %s", error)
             self.close()
+
+    def reason(self, child: ChildProcess, status: int) -> str:
+        """Return why a process has ended unasked: hang, oom (the kernel wanted its memory) or crash.
+
+        Args:
+            status: of the process; negative = the number of a signal.
+        """
+        if child.abort_sent:
+            return "hang"
+        if status == -signal.SIGKILL:
+            before, self._oom_kills = self._oom_kills, oom_kills()
+            if self._oom_kills > before:
+                return "oom"
+        return "crash"
 
     def ended(self, child: ChildProcess, status: int, now: float) -> None:
         """Read at which message a process died, and publish what is poison now.

@@ -33,6 +33,7 @@ from ..bus.messages import (
     Quarantined,
     Ready,
     Reloaded,
+    Retired,
     SetRate,
     Snapshot,
     Start,
@@ -43,7 +44,6 @@ from ..config import Listener, NodeConfig, ProcessOrder
 from ..counting.slices import start_of_slice
 from ..counting.totals import Totals
 from ..errors import ConfigurationError, StartFailed
-from ..host import kernel
 from ..host.roll import OpenCall, PlanFigures
 from ..host.run_dir import RunDirectory
 from ..host.systemd import Notifier
@@ -51,8 +51,9 @@ from ..trace import file as trace_file
 from ..transport import tls
 from .awake_clock import AwakeClock
 from .binding import bind_all
-from .child_process import ChildProcess
+from .child_process import ChildProcess, with_usage
 from .node_descriptors import NodeDescriptors
+from .recycling import Recycling
 from .restart_policy import Phase
 from .service_report import ServiceReport
 from .spare import Spare
@@ -143,9 +144,8 @@ class Supervisor:
         """Why a process is in quarantine; empty = none is."""
         self.deaths: list[str] = []
         """Processes that ended unasked, the first `MOST_DEATHS` of them, in words."""
-        self._draining = False
-        self._drained_by = 0.0
-        """Monotonic time at which a drain hangs up what is left."""
+        self._drained_by = inf
+        """Monotonic time at which a drain hangs up what is left; infinite = the node does not drain."""
         self._given_up_at = inf
         """Time of the awake clock at which a drain is over whatever is left."""
         self._awake = AwakeClock(time.monotonic(), WATCH)
@@ -158,6 +158,10 @@ class Supervisor:
         self.ended = asyncio.Event()
         """The plan is done, the drain is over, or the node failed."""
         self._all_ready = asyncio.Event()
+
+    @property
+    def _draining(self) -> bool:
+        return self._drained_by < inf
 
     @property
     def totals(self) -> Totals:
@@ -202,6 +206,13 @@ class Supervisor:
             on_peer=self._on_peer,
             checks=True,
             linger_ms=200,
+        )
+        self._recycling = Recycling(
+            self.config.memory_limit,
+            self._children,
+            send=self._send_to,
+            broadcast=self._link.broadcast,
+            kill=lambda child: child.send(signal.SIGKILL),
         )
         counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
         for role in ROLES:
@@ -257,8 +268,8 @@ class Supervisor:
             within: seconds.
         """
         by = time.monotonic() + within
-        self._drained_by = min(self._drained_by, by) if self._draining else by
-        self._draining = True
+        self._drained_by = min(self._drained_by, by)
+        self._recycling.close()
         self._on_state("draining")
         self._report.stopping()
         self._link.broadcast((Drain(within),))
@@ -286,6 +297,11 @@ class Supervisor:
         self._report.reloading(reloading, time.monotonic())
         for child in reloading:
             child.send(signal.SIGHUP)
+
+    def roll(self) -> None:
+        """Replace every process, one after the other, the dispatcher last; nothing while the node drains."""
+        if not self._draining:
+            self._recycling.roll()
 
     async def close(self) -> int:
         """Hang up what is live, then stop every process, the dispatcher last.
@@ -320,8 +336,7 @@ class Supervisor:
     async def _stop_roles(self, roles: tuple[str, ...]) -> None:
         running = [child for child in self._children.values() if child.role in roles and child.runs]
         for child in running:
-            channel = self._link.channels.get((child.role, child.slot))
-            if channel is None or not self._link.send(channel, (Stop(),)):
+            if not self._send_to(child, (Stop(),)):
                 child.send(signal.SIGKILL)
         deadline = self._now() + STOP_GRACE
         while any(child.runs for child in running) and self._now() < deadline:
@@ -331,6 +346,11 @@ class Supervisor:
                 _logger.warning("%s did not stop in %.0f s; killed", child.name, STOP_GRACE)
                 child.send(signal.SIGKILL)
                 self._reap(child)
+
+    def _send_to(self, child: ChildProcess, records: tuple[Any, ...]) -> bool:
+        """Send records to a process; False = it is not linked, or does not take them."""
+        channel = self._link.channels.get((child.role, child.slot))
+        return channel is not None and bool(self._link.send(channel, records))
 
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
@@ -372,12 +392,17 @@ class Supervisor:
         now = time.monotonic()
         self._descriptors.black_boxes.ended(child, status, now)  # before its messages go to the next process
         self._tell(self._now())  # a fast replacement may be there before the next look at the heartbeats
-        reason = "hang" if child.abort_sent else "crash"
+        asked = self._recycling.ended(child, now)
+        reason = asked or self._descriptors.black_boxes.reason(child, status)
+        self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
+        self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
+        if asked:
+            _logger.warning("%s has ended and is started anew (%s)", child.name, reason)
+            self._respawn(child)
+            return
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
         if len(self.deaths) < MOST_DEATHS:
             self.deaths.append(f"{child.name} ended with status {status} ({reason}); what it carried was lost")
-        self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
-        self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
         delay = child.restarts.died(now)
         if delay is None:
             self._give_up(child)
@@ -451,10 +476,12 @@ class Supervisor:
         if now >= self._given_up_at:
             self.ended.set()
         self._descriptors.black_boxes.look(monotonic)
+        if self.plan_start and not self._draining:
+            self._recycling.look(monotonic, calm=self._is_calm(), spare=self._spare.pid is not None)
         self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, monotonic, 0, self._totals.snapshot())
-        self._node_totals.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
+        self._node_totals.update("supervisor", 1, with_usage(os.getpid(), snapshot))
 
     def _judge(self, child: ChildProcess, now: float) -> None:
         """Warn about a process that is late, then have it dumped and killed."""
@@ -506,7 +533,8 @@ class Supervisor:
             elif kind is Snapshot:
                 child.heartbeat(record, self._now())
                 if child.pid is not None:
-                    record = _with_usage(child.pid, record)
+                    record = with_usage(child.pid, record)
+                    self._recycling.weigh(child, record, time.monotonic())
                 self._node_totals.update(child.name, channel.incarnation, record)
             elif kind is Ready:
                 self._on_ready(child)
@@ -517,6 +545,8 @@ class Supervisor:
                 if record.problem:
                     self._fail(record.problem)
                 self._check_plan()
+            elif kind is Retired:
+                self._recycling.retired(child, time.monotonic())
             elif kind is Drained:
                 child.is_drained(record.unclosed)
                 self._check_drained()
@@ -563,15 +593,3 @@ class Supervisor:
         if self.config.load is not None and all(each.load is not None or each.quarantined for each in shares):
             self.load_finished.set()
             self.ended.set()
-
-
-def _with_usage(pid: int, snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot of a process with its processor time and memory by the kernel added."""
-    usage = kernel.process_usage(pid)
-    if usage is None:
-        return snapshot
-    rows = (
-        ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
-        ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
-    )
-    return snapshot._replace(series=(*snapshot.series, *rows))

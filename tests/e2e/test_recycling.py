@@ -1,0 +1,158 @@
+"""Processes that are replaced on purpose: calls go on or are waited for, nothing is refused where it need not be."""
+
+import asyncio
+import os
+import re
+import signal
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.config import NodeConfig, RobotConfig
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.supervisor.supervisor import Supervisor
+from tests.e2e.test_command_line import WORKERS, Running
+from tests.e2e.test_processes import ANY, CONFIG, agent, can_call, node, processes, run, target
+from tests.e2e.waiting import until
+
+GROWS = """
+kept = []
+
+async def robot(call):
+    await call.answer()
+    await call.digits(1, timeout=60.0)
+    kept.append(bytearray(200 << 20))
+    await call.over()
+"""
+RESUMES = """
+async def resume(call):
+    await call.over()
+"""
+LIMIT = 150 << 20
+
+
+def robot(folder: Path, text: str, **more: int) -> NodeConfig:
+    file = folder / "robot.py"
+    file.write_text(textwrap.dedent(text))
+    return NodeConfig("", (ANY,), 0, robot=RobotConfig(str(file)), rtp_ports=(33000, 33998), **more)  # type: ignore[arg-type]
+
+
+def restarts(supervisor: Supervisor, role: str, reason: str) -> float:
+    return supervisor.totals.cell("sipswarm_process_restarts_total", role, reason).value
+
+
+def test_every_process_is_replaced_in_turn_and_the_calls_of_an_answering_node_go_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with node(tmp_path / "run", CONFIG) as supervisor, agent() as ua:
+            await until(lambda: supervisor._spare.pid is not None)
+            before = processes(supervisor)
+            calls = await asyncio.gather(*(ua.invite(target(supervisor), media="silence") for _ in range(12)))
+            ends: list[str] = []
+            supervisor.roll()
+
+            def order() -> bool:
+                for name, (pid, _) in processes(supervisor).items():
+                    if pid != before[name][0] and name not in ends:
+                        ends.append(name)
+                return len(ends) == len(before) and supervisor._is_calm()
+
+            await until(order, 50)
+            assert ends == ["media-0", "call-0", "call-1", "dispatcher"]
+            assert [each.is_up for each in calls] == [True] * 12
+            await asyncio.gather(*(each.bye() for each in calls))
+            assert {each.cause for each in calls} == {"bye"}
+            assert [restarts(supervisor, role, "rolling") for role in ("call", "media", "dispatcher")] == [2.0, 1.0, 1.0]
+            assert supervisor.deaths == []
+            assert supervisor.failure == ""
+            await can_call(ua, supervisor)
+
+    run(main)
+
+
+def test_a_robot_that_grows_is_replaced_and_its_calls_are_resumed(tmp_path: Path) -> None:
+    async def main() -> None:
+        config = robot(tmp_path, GROWS + RESUMES, memory_limit=LIMIT)
+        async with node(tmp_path / "run", config) as supervisor, agent() as ua:
+            call = await ua.invite(target(supervisor), media="silence")
+            await call.dtmf("1")
+            await until(lambda: restarts(supervisor, "call", "memory") == 1.0 and supervisor._is_calm(), 30)
+            await can_call(ua, supervisor, calls=2)
+            assert call.is_up
+            await call.bye()
+            assert call.cause == "bye"
+            assert supervisor.deaths == []
+
+    run(main)
+
+
+def test_a_robot_without_resume_is_replaced_when_its_last_call_is_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        config = robot(tmp_path, GROWS, memory_limit=LIMIT)
+        async with node(tmp_path / "run", config) as supervisor, agent() as ua:
+            await until(lambda: supervisor._spare.pid is not None)
+            pid = processes(supervisor)["call-0"][0]
+            other = await ua.invite(target(supervisor), media="silence")
+            call = await ua.invite(target(supervisor), media="silence")
+            await call.dtmf("1")
+            refused: list[CallRejected] = []
+
+            async def is_refused() -> bool:
+                try:
+                    again = await ua.invite(target(supervisor), media="silence")
+                except CallRejected as error:
+                    refused.append(error)
+                    return True
+                await again.bye()
+                return False
+
+            async with asyncio.timeout(20):
+                while not await is_refused():
+                    await asyncio.sleep(0.1)
+            assert refused[0].status == 503
+            await call.bye()
+            assert processes(supervisor)["call-0"][0] == pid, "another call is still up"
+            assert other.is_up
+            await other.bye()
+            assert (call.cause, other.cause) == ("bye", "bye")
+            await until(lambda: restarts(supervisor, "call", "memory") == 1.0 and supervisor._is_calm(), 30)
+            assert processes(supervisor)["call-0"][0] != pid
+            await can_call(ua, supervisor, calls=2)
+
+    run(main)
+
+
+def test_a_process_that_dies_while_it_drains_has_died(tmp_path: Path) -> None:
+    async def main() -> None:
+        config = robot(tmp_path, "async def robot(call):\n    await call.answer()\n    await call.over()\n")
+        async with node(tmp_path / "run", config) as supervisor, agent() as ua:
+            await ua.invite(target(supervisor), media="silence")
+            pid = processes(supervisor)["call-0"][0]
+            supervisor.roll()
+            await until(lambda: (supervisor._recycling._policy.turn or ("",))[0] == ("call", 0), 30)
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: restarts(supervisor, "dispatcher", "rolling") == 1.0 and supervisor._is_calm(), 30)
+            assert restarts(supervisor, "call", "rolling") == 0.0
+            assert restarts(supervisor, "call", "crash") == 1.0
+            assert len(supervisor.deaths) == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("verb", ["answer"])
+def test_the_signal_replaces_all_processes_and_the_node_ends_well(verb: str) -> None:
+    running = Running(verb, "--listen", "udp:127.0.0.1:0", "--metrics", "off", *WORKERS, "--drain", "0s", "--quiet")
+    try:
+        running.line()
+        running.process.send_signal(signal.SIGRTMIN)
+        assert running.process.stderr is not None
+        done: list[str] = []
+        while len(done) < 3:
+            line = running.process.stderr.readline()
+            assert line, "it ended"
+            done += re.findall(r"(\S+) has ended and is started anew \(rolling\)", line)
+        assert done == ["media-0", "call-0", "dispatcher"]
+        code, _ = running.end(signal.SIGTERM)
+        assert code == 0
+    finally:
+        running.close()
