@@ -681,7 +681,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("kind", "reason"),
         "Processes replaced.",
-        closed={"kind": ROLE_KINDS, "reason": ("crash", "hang", "oom", "reload", "memory", "rolling")},
+        closed={"kind": ROLE_KINDS, "reason": ("crash", "hang", "oom", "memory", "rolling")},
         at_start={"kind": ROLE_KINDS[1:]},
     ),
     Metric(

@@ -1,9 +1,9 @@
 """Decides which slot is replaced next on purpose: one that has grown too large, or each in turn. Pure: times in.
 
 At most one slot is replaced at a time, in the order in which they were asked for. A slot that is above the limit of
-memory is asked for once, and not again within `PAUSE` of its last replacement: a process that is above the limit when it
-has just started must not be started again and again. One that has grown to `AT_ONCE` times the limit while it drains is
-not waited for any longer.
+memory is asked for once, and not again within `PAUSE` of its last replacement: a process that is above the limit when
+it has just started must not be started again and again. One that has grown beyond `AT_ONCE` times the limit while it
+drains is not waited for any longer.
 """
 
 from collections import deque

@@ -62,7 +62,11 @@ def test_every_process_is_replaced_in_turn_and_the_calls_of_an_answering_node_go
             assert [each.is_up for each in calls] == [True] * 12
             await asyncio.gather(*(each.bye() for each in calls))
             assert {each.cause for each in calls} == {"bye"}
-            assert [restarts(supervisor, role, "rolling") for role in ("call", "media", "dispatcher")] == [2.0, 1.0, 1.0]
+            assert [restarts(supervisor, role, "rolling") for role in ("call", "media", "dispatcher")] == [
+                2.0,
+                1.0,
+                1.0,
+            ]
             assert supervisor.deaths == []
             assert supervisor.failure == ""
             await can_call(ua, supervisor)

@@ -1,4 +1,4 @@
-"""A drain hangs calls up in batches, all of them within a second."""
+"""A drain hangs calls up in batches, all of them within a second; a worker that retires hangs up none."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,18 +6,31 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.bus.messages import Drained, Retired
+from sipswarm.actors.call.state import State
 from sipswarm.actors.call_worker.application import Application
-from sipswarm.actors.call_worker.draining import Draining
+from sipswarm.actors.call_worker.draining import KEPT_WAIT, Draining
 from tests.actors.virtual_loop import run
+
+
+class Keeping(Application):
+    """Its calls go on in the next process."""
+
+    @property
+    def keeps_calls(self) -> bool:
+        return True
 
 
 class Calls:
     """The parts of a worker that a drain uses, and the times at which calls were hung up."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, keeps: bool = False) -> None:
         self.loop = asyncio.get_running_loop()
         self.hung_up: dict[int, float] = {}
-        self.live = {each: SimpleNamespace(actor=self._actor(each)) for each in range(number)}
+        self.live = {each: SimpleNamespace(actor=self._actor(each), state=State.UP) for each in range(number)}
+        self.keeps = keeps
+        self.unkept: set[int] = set()
+        self.told: list[Any] = []
         self.count = 0
         self.removing = 0
 
@@ -40,7 +53,13 @@ class Calls:
         actors: Any = SimpleNamespace(live=self.live, has_open_ends=lambda: False)
         registrations: Any = SimpleNamespace(remove_all=lambda: None, removing=0)
         return Draining(
-            actor_loop, actors, registrations, Application(), settle_call=lambda call: None, tell=lambda record: None
+            actor_loop,
+            actors,
+            registrations,
+            Keeping() if self.keeps else Application(),
+            settle_call=lambda call: None,
+            is_kept=lambda call: call.actor.number not in self.unkept,
+            tell=self.told.append,
         )
 
 
@@ -69,5 +88,69 @@ def test_a_call_that_ends_while_others_are_hung_up_gets_no_bye() -> None:
         del calls.live[15]
         await asyncio.sleep(1.0)
         assert sorted(calls.hung_up) == [each for each in range(20) if each != 15]
+
+    run(main)
+
+
+def test_a_worker_that_retires_refuses_calls_and_reports_when_its_last_one_is_over() -> None:
+    async def main() -> None:
+        calls = Calls(2)
+        draining = calls.draining()
+        refuses = [draining.refuses]
+        for _ in range(2):
+            draining.retire()
+            refuses.append(draining.refuses)
+        assert refuses == [False, True, True]
+        del calls.live[0]
+        await asyncio.sleep(50.0)
+        assert (calls.told, calls.hung_up) == ([], {})
+        del calls.live[1]
+        await asyncio.sleep(1.0)
+        assert calls.told == [Retired()]
+        assert calls.hung_up == {}
+
+    run(main)
+
+
+def test_one_whose_calls_are_kept_reports_at_once() -> None:
+    async def main() -> None:
+        calls = Calls(5, keeps=True)
+        calls.draining().retire()
+        assert calls.told == [Retired()]
+
+    run(main)
+
+
+def test_it_waits_a_little_for_calls_in_set_up_and_for_those_that_are_not_kept_longer() -> None:
+    async def main() -> None:
+        calls = Calls(5, keeps=True)
+        calls.live[3].state = State.INCOMING
+        calls.draining().retire()
+        await asyncio.sleep(KEPT_WAIT - 0.2)
+        assert calls.told == []
+        await asyncio.sleep(0.5)
+        assert calls.told == [Retired()]
+        calls.told.clear()
+        calls.unkept.add(2)
+        calls.draining().retire()
+        await asyncio.sleep(50.0)
+        assert calls.told == []
+        del calls.live[2]
+        await asyncio.sleep(0.2)
+        assert calls.told == [Retired()]
+
+    run(main)
+
+
+def test_a_node_that_ends_drains_a_worker_that_retires() -> None:
+    async def main() -> None:
+        calls = Calls(20)
+        draining = calls.draining()
+        draining.retire()
+        await asyncio.sleep(1.0)
+        draining.begin(0.0)
+        await asyncio.sleep(10.0)
+        assert sorted(calls.hung_up) == list(range(20))
+        assert [each.__class__ for each in calls.told] == [Drained]
 
     run(main)

@@ -250,6 +250,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--any-source": [],
         "--hang-timeout": ["8s"],
         "--max-calls": ["9"],
+        "--memory-limit": ["512M"],
         "--source-connections": ["9"],
         "--session-expires": ["1200s"],
         "--max-call-time": ["2h"],
