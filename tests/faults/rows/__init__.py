@@ -4,7 +4,7 @@ from importlib import import_module
 
 TOPICS = (
     "dispatchers", "links", "soak", "call_workers", "media_workers", "pauses", "writing", "streams", "strangers",
-    "hostile", "networks", "peers", "resources", "system_calls",
+    "hostile", "networks", "peers", "resources", "system_calls", "recycling",
 )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ async def memory(surroundings: Surroundings) -> list[Figure]:
                 if now - call.answered > hold:
                     peer.bye(call)
             largest = max([largest, *map(resident, node.pids("call"))])
-        await holds(lambda: not peer.at(State.INVITING, State.RINGING), 34)
+        await holds(lambda: not peer.at(State.CALLING, State.RINGING), 34)
         await hang_up(peer, peer.at(State.UP))
         replaced = await node.sum_of(REPLACED, reason="memory")
         died = await node.sum_of(REPLACED, reason="crash") + await node.sum_of(REPLACED, reason="oom")
