@@ -2,7 +2,8 @@
 
 A worker that is only replaced retires instead. It takes no new calls either, but hangs up nothing and stays registered.
 It reports as soon as its replacement loses nothing: no call is left, or each is one that the next process goes on with.
-Where calls are kept, those in set-up are waited for `KEPT_WAIT` seconds only, because new ones are refused meanwhile.
+Where calls are kept, those in set-up are waited for `KEPT_WAIT` seconds only, and new INVITEs over UDP are left
+unanswered meanwhile: their senders repeat them (RFC 3261 section 17.1.1.2), and the next process answers.
 """
 
 from collections.abc import Callable
@@ -81,6 +82,11 @@ class Draining:
     def refuses(self) -> bool:
         """Whether no new call is taken or placed."""
         return self.begun or self.retiring
+
+    @property
+    def defers(self) -> bool:
+        """Whether a new INVITE that its sender will repeat is left to the next process."""
+        return self.retiring and not self.begun and self._application.keeps_calls
 
     def retire(self) -> None:
         """Take no new calls, hang up none, and report when the process can be replaced."""

@@ -34,6 +34,7 @@ class Arrivals:
         auth: for the challenger.
         parse_errors: counts unreadable messages.
         is_draining: whether no new call is taken any more.
+        is_deferring: whether a new INVITE over UDP gets no answer, because another process is about to take it.
 
     Attributes:
         policy: the treatment of incoming calls.
@@ -52,6 +53,7 @@ class Arrivals:
         *,
         parse_errors: Cell,
         is_draining: Callable[[], bool],
+        is_deferring: Callable[[], bool],
     ) -> None:
         self.policy = IncomingPolicy()
         self.account = Account(config, output.addresses)
@@ -63,6 +65,7 @@ class Arrivals:
         self._auth = auth
         self._parse_errors = parse_errors
         self._is_draining = is_draining
+        self._is_deferring = is_deferring
 
     def serve(self, policy: IncomingPolicy) -> None:
         """Set the policy for calls from now on."""
@@ -122,6 +125,8 @@ class Arrivals:
             return
         policy = self.policy
         if self._admission.refuses(source.host):
+            return
+        if request.method == "INVITE" and request.to_tag is None and not record.flow and self._is_deferring():
             return
         if request.to_tag is not None:
             self._metrics.unexpected(self._application.scenario, "request")

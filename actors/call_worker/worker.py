@@ -186,6 +186,7 @@ class CallWorker:
             ),
             parse_errors=totals.cell("sipswarm_sip_parse_errors_total", "message"),
             is_draining=lambda: self.draining.refuses,
+            is_deferring=lambda: self.draining.defers,
         )
         self._input = SipInput(
             self.actor_loop,

@@ -1,9 +1,9 @@
 """Decides which slot is replaced next on purpose: one that has grown too large, or each in turn. Pure: times in.
 
-At most one slot is replaced at a time, in the order in which they were asked for. A slot that is above the limit of
-memory is asked for once, and not again within `PAUSE` of its last replacement: a process that is above the limit when
-it has just started must not be started again and again. One that has grown beyond `AT_ONCE` times the limit while it
-drains is not waited for any longer.
+At most one slot is replaced at a time, in the order in which they were asked for, those with too much memory first. A
+slot above the limit of memory is asked for once, and not again within `PAUSE` of its last replacement: a process that
+is above the limit when it has just started must not be started again and again. One that has grown beyond `AT_ONCE`
+times the limit while it drains is not waited for any longer.
 """
 
 from collections import deque
@@ -64,7 +64,7 @@ class RecyclePolicy:
             return False
         if slot in self._replaced and now - self._replaced[slot] < PAUSE:
             return False
-        self._waiting.append((slot, "memory"))
+        self._waiting.insert(sum(reason == "memory" for _, reason in self._waiting), (slot, "memory"))
         return True
 
     def roll(self, slots: list[Slot]) -> None:
@@ -72,9 +72,14 @@ class RecyclePolicy:
         waiting = {slot for slot, _ in self._waiting}
         self._waiting += [(slot, "rolling") for slot in slots if slot not in waiting]
 
-    def begin(self, now: float) -> Turn | None:
-        """Begin the next replacement; None when one is under way, or none is asked for."""
-        if self._turn is not None or not self._waiting:
+    def begin(self, now: float, *, hurry: bool = False) -> Turn | None:
+        """Begin the next replacement; None when one is under way, or none is asked for.
+
+        Args:
+            now: the time.
+            hurry: only one because of memory, which grows while it waits.
+        """
+        if self._turn is not None or not self._waiting or (hurry and self._waiting[0][1] != "memory"):
             return None
         slot, reason = self._waiting.popleft()
         self._turn = Turn(slot, reason, now + WITHIN[slot[0]])

@@ -21,7 +21,8 @@ SEEN_AFTER: Final = 1.5
 STOP_GRACE: Final = 3.0
 """Seconds that the process has to stop before it is killed."""
 SPARE_WAIT: Final = 5.0
-"""Seconds that a turn waits for a spare, which makes the replacement faster, after all processes are linked."""
+"""Seconds that a turn waits for a spare, which makes the replacement faster, after all processes are linked; one for
+memory does not wait."""
 ORDER: Final = ("media", "call", "dispatcher")
 """Of the roles when all are replaced."""
 _logger = logging.getLogger(__name__)
@@ -81,9 +82,7 @@ class Recycling:
             self._go_on(self._children[turn.slot], now)
             return
         self._calm_since = (self._calm_since or now) if calm else 0.0
-        if not calm or not (spare or now - self._calm_since >= SPARE_WAIT):
-            return
-        turn = self._policy.begin(now)
+        turn = self._policy.begin(now, hurry=not spare and now - self._calm_since < SPARE_WAIT) if calm else None
         if turn is None:
             return
         child = self._children[turn.slot]

@@ -115,8 +115,14 @@ def test_a_worker_that_retires_refuses_calls_and_reports_when_its_last_one_is_ov
 def test_one_whose_calls_are_kept_reports_at_once() -> None:
     async def main() -> None:
         calls = Calls(5, keeps=True)
-        calls.draining().retire()
+        draining = calls.draining()
+        defers = [draining.defers]
+        draining.retire()
         assert calls.told == [Retired()]
+        defers.append(draining.defers)
+        draining.begin(10.0)
+        defers.append(draining.defers)
+        assert defers == [False, True, False], "a node that ends has no next process"
 
     run(main)
 

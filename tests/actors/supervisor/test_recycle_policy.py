@@ -86,6 +86,21 @@ def test_all_are_replaced_in_turn_and_one_that_is_asked_for_is_not_replaced_twic
     ]
 
 
+def test_memory_comes_before_a_restart_of_all_and_only_it_in_a_hurry() -> None:
+    policy = RecyclePolicy(LIMIT)
+    policy.roll([MEDIA_0, CALL_0])
+    assert policy.begin(0.0, hurry=True) is None
+    policy.weighed(CALL_1, LIMIT + 1, 0.0)
+    policy.weighed(DISPATCHER, LIMIT + 1, 0.0)
+    turns = []
+    for hurry in (True, True, False, False):
+        turn = policy.begin(1.0, hurry=hurry)
+        assert turn is not None
+        turns.append(turn.slot)
+        policy.ended(turn.slot, 1.0)
+    assert turns == [CALL_1, DISPATCHER, MEDIA_0, CALL_0]
+
+
 def test_a_process_that_dies_before_its_turn_has_no_memory_to_be_replaced_for() -> None:
     policy = RecyclePolicy(LIMIT)
     policy.weighed(CALL_0, LIMIT + 1, 0.0)

@@ -17,7 +17,7 @@ kept = []
 
 async def robot(call):
     await call.answer()
-    kept.append(bytes([1]) * (4 << 20))
+    kept.append(bytes([1]) * (2 << 20))
     await call.over()
 """
 
@@ -39,17 +39,22 @@ async def rolling(surroundings: Surroundings) -> list[Figure]:
         await place(peer, node, total)
         up = peer.at(State.UP)
         before = {name: pid for name, pid in node.processes().items() if name != "supervisor"}
-        typing = asyncio.create_task(keep_pressing(up, 2.0))
+        typing: asyncio.Task[None] | None = None
         node.signal(signal.SIGRTMIN)
         began, new = time.monotonic(), []
         while time.monotonic() - began < 60:
             new.append(caller.call(node.place))
             await asyncio.sleep(0.2)
+            if (
+                typing is None and await node.sum_of("sipswarm_calls_moved_media_total") >= total
+            ):  # a gap may lose digits
+                typing = asyncio.create_task(keep_pressing(up, 2.0))
             if await node.sum_of(REPLACED, reason="rolling") >= len(before):
                 break
         took = time.monotonic() - began
         await node.ready(20)
-        typing.cancel()
+        if typing is not None:
+            typing.cancel()
         await holds(lambda: all(same(call) for call in up), 10, every=0.2)
         wrong = sum(not same(call) for call in up)
         exact = await press(up, "5", 15)
@@ -58,6 +63,7 @@ async def rolling(surroundings: Surroundings) -> list[Figure]:
         unanswered = len(new) - refused - len(caller.at(State.UP))
         ended = sum(call.over for call in up)
         after = node.processes()
+        overload = await node.sum_of("sipswarm_sip_refused_total", reason="overload")
         await hang_up(peer, up)
         await hang_up(caller, caller.at(State.UP))
         bad = sum(call.bye_status >= 300 for call in up)
@@ -67,10 +73,11 @@ async def rolling(surroundings: Surroundings) -> list[Figure]:
             exactly("calls that were answered", len(up), total),
             exactly("processes that are the same as before", sum(after.get(n) == p for n, p in before.items()), 0),
             exactly("calls lost", ended + bad, 0),
-            exactly("calls with other digits than were sent", wrong, 0),
+            exactly("calls with other digits than were sent since their media moved", wrong, 0),
+            exactly("calls whose media moved", total if typing is not None else 0, total),
             exactly("calls that echo digits afterwards", exact, total),
             exactly("new calls without a final response", unanswered, 0),
-            at_most("new calls that are refused", refused, max(1.0, len(new) / 20)),
+            exactly("new calls that are refused, but for the load of this machine", refused - overload, 0),
             told("new calls in all", len(new)),
             told("seconds for all processes", round(took, 1)),
         ]
@@ -78,7 +85,7 @@ async def rolling(surroundings: Surroundings) -> list[Figure]:
 
 @row(
     "memory-limit",
-    f"`robot` without `resume` that grows by 4 MiB with each call, 2 call workers, `--memory-limit {LIMIT_MIB}M`",
+    f"`robot` without `resume` that grows by 2 MiB with each call, 2 call workers, `--memory-limit {LIMIT_MIB}M`",
     "foreign peer: how each call ended; the kernel: resident memory of the processes",
     seconds=60,
     cores=0.6,
@@ -104,10 +111,13 @@ async def memory(surroundings: Surroundings) -> list[Figure]:
         replaced = await node.sum_of(REPLACED, reason="memory")
         died = await node.sum_of(REPLACED, reason="crash") + await node.sum_of(REPLACED, reason="oom")
         refused = sum(call.status == 503 for call in calls)
-        lost = sum(not (call.state is State.ENDED and call.ended_by_us) for call in calls if call.status != 503)
+        lost = [call for call in calls if call.status != 503 and not (call.state is State.ENDED and call.ended_by_us)]
+        for call in lost:
+            surroundings.say(f"a call of {call.ended - began:.2f} s: {call.state}, {call.status}, {call.reason}")
+        surroundings.say(node.errors)
         await peer.close()
         return [
-            exactly("calls that end otherwise than by their caller", lost, 0),
+            exactly("calls that end otherwise than by their caller", len(lost), 0),
             at_least("call workers replaced", replaced, 1),
             exactly("processes that died", died, 0),
             at_most("largest call worker", round(largest / (1 << 20)), 2 * LIMIT_MIB, "MiB"),
