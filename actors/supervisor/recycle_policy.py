@@ -77,11 +77,14 @@ class RecyclePolicy:
 
         Args:
             now: the time.
-            hurry: only one because of memory, which grows while it waits.
+            hurry: only a call worker because of its memory, which grows while it waits.
         """
-        if self._turn is not None or not self._waiting or (hurry and self._waiting[0][1] != "memory"):
+        if self._turn is not None or not self._waiting:
             return None
-        slot, reason = self._waiting.popleft()
+        slot, reason = self._waiting[0]
+        if hurry and (reason, slot[0]) != ("memory", "call"):
+            return None
+        self._waiting.popleft()
         self._turn = Turn(slot, reason, now + WITHIN[slot[0]])
         return self._turn
 

@@ -20,9 +20,9 @@ SEEN_AFTER: Final = 1.5
 """Seconds from the order to retire until the heartbeats of a media worker show the streams that are left."""
 STOP_GRACE: Final = 3.0
 """Seconds that the process has to stop before it is killed."""
-SPARE_WAIT: Final = 5.0
-"""Seconds that a turn waits for a spare, which makes the replacement faster, after all processes are linked; one for
-memory does not wait."""
+SPARE_WAIT: Final = 60.0
+"""Seconds that a turn waits for a spare after all processes are linked. Without one a media worker of a busy machine
+may not be back within the 3 s in which calls wait for it. A call worker that has grown does not wait."""
 ORDER: Final = ("media", "call", "dispatcher")
 """Of the roles when all are replaced."""
 _logger = logging.getLogger(__name__)

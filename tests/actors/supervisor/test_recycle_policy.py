@@ -90,10 +90,11 @@ def test_memory_comes_before_a_restart_of_all_and_only_it_in_a_hurry() -> None:
     policy = RecyclePolicy(LIMIT)
     policy.roll([MEDIA_0, CALL_0])
     assert policy.begin(0.0, hurry=True) is None
+    assert policy.turn is None
     policy.weighed(CALL_1, LIMIT + 1, 0.0)
     policy.weighed(DISPATCHER, LIMIT + 1, 0.0)
     turns = []
-    for hurry in (True, True, False, False):
+    for hurry in (True, False, False, False):
         turn = policy.begin(1.0, hurry=hurry)
         assert turn is not None
         turns.append(turn.slot)
