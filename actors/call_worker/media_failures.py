@@ -40,7 +40,7 @@ _MENDS: Final = {
     WRITE_FAILED: "make room on the disk, or record elsewhere",
     "failed": "report this bug with the traceback that the media worker logged",
     "no_port": "widen --rtp-ports",
-    "no_descriptor": "raise ulimit -n",
+    "no_descriptor": "raise ulimit -n, or fs.epoll.max_user_watches",
     "limit": "add --media-workers",
     "bad_address": "look at --listen",
 }
