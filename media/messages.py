@@ -140,6 +140,8 @@ class ConfigureStream(NamedTuple):
     strangers: tuple[tuple[str, int], ...] = ()
     """Addresses and ports whose packets are not the peer's: what other dialogs of the call describe, and the local
     description behind a NAT."""
+    removed: bool = False
+    """The peer has removed the media line, by the port 0 in its description (RFC 3264 8.2)."""
     early: bool = False
     """The call is not answered yet: nothing is due, until `ExpectMedia` or a configuration without it."""
 
@@ -526,6 +528,11 @@ class StreamStatistics(NamedTuple):
     """Packets of those that did not come in their time, those after the newest one included."""
     missed_ratio: float
     """packets_missed / packets_due, 0 to 1."""
+    media_held: float = 0.0
+    """Seconds of the answered call in which a hold, or a direction in which the peer sends nothing, left no media
+    due."""
+    media_removed: float = 0.0
+    """Seconds of the answered call in which the peer had removed the media line."""
 
 
 class StreamClosed(NamedTuple):

@@ -73,6 +73,40 @@ class MediaTime(NamedTuple):
     """Packets of those that did not come in their time."""
     packets_surplus: int = 0
     """Packets of audio beyond the time, which cannot be played in it."""
+    held: float = 0.0
+    """Seconds from the answer on in which a hold or a direction left no media due."""
+    removed: float = 0.0
+    """Seconds from the answer on in which the peer had removed the line."""
+
+
+class _Rests:
+    """The time from the answer on in which no media is due, by its reason."""
+
+    __slots__ = ("_is_removed", "_since", "_times")
+
+    def __init__(self) -> None:
+        self._times = {False: 0.0, True: 0.0}
+        self._is_removed = False
+        self._since = -1.0
+        """Since when media rests; -1 = it does not."""
+
+    def begin(self, now: float, *, is_removed: bool) -> None:
+        """Media rests from now on; is_removed: because the peer has removed the line, else by a hold."""
+        self.end(now)
+        self._since, self._is_removed = now, is_removed
+
+    def end(self, now: float) -> None:
+        """Media is due from now on, or nothing is known of it."""
+        self._times = dict(zip((False, True), self.until(now), strict=True))
+        self._since = -1.0
+
+    def until(self, now: float) -> tuple[float, float]:
+        """Seconds held, and seconds without the line."""
+        resting = now - self._since if self._since >= 0 else 0.0
+        return (
+            self._times[False] + (0.0 if self._is_removed else resting),
+            self._times[True] + (resting if self._is_removed else 0.0),
+        )
 
 
 class PacketTime:
@@ -216,6 +250,7 @@ class Presence:
         "_quiet_from",
         "_received",
         "_receiver",
+        "_rests",
         "_said",
         "_said_ssrc",
         "_since",
@@ -232,6 +267,7 @@ class Presence:
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._packet_time = PacketTime()
+        self._rests = _Rests()
         self._was_both_ways = False
         self.held = False
         """The peer has put us on hold: it may send music, and need not."""
@@ -267,6 +303,10 @@ class Presence:
         self._was_both_ways |= both_ways
         due = not command.early and reachable and (both_ways or (command.direction == "recvonly" and not held))
         self._packet_time.agree(command, self._receiver)
+        if due or command.early:
+            self._rests.end(now)
+        else:
+            self._rests.begin(now, is_removed=command.removed)
         if due and self._since < 0:
             self._start(now)
         elif not due and self._since >= 0:
@@ -486,7 +526,8 @@ class Presence:
             missed -= self._beyond(packets, missed - round(missing / interval))
             surplus = self._surplus(due, interval)
         present = max(0.0, due - missing) if self._received else 0.0
-        return MediaTime(due, present, min(gap, active), packets, min(missed, packets), surplus)
+        rests = self._rests.until(now)
+        return MediaTime(due, present, min(gap, active), packets, min(missed, packets), surplus, *rests)
 
     def _short(self, due: float, missed: int, interval: float) -> int:
         """Packets that the time demands and nothing else shows: a peer that sends too slowly, or too little in each.

@@ -106,6 +106,8 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
         packets_due=time.packets_due,
         packets_missed=time.packets_missed,
         missed_ratio=missed_ratio,
+        media_held=time.held,
+        media_removed=time.removed,
     )
 
 

@@ -272,6 +272,10 @@ class CallFinished(NamedTuple):
     """what the cause does not say, such as the file that a call was to play"""
     media_moved: float = 0.0
     """Seconds in which no media worker had its streams, because the one before was lost."""
+    media_held: float = 0.0
+    """Seconds of the answered call, over all streams, in which a hold or a direction left no media of the peer due."""
+    media_removed: float = 0.0
+    """Seconds of the answered call, over all streams, in which the peer had removed the media line."""
     place: int = -1
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
 

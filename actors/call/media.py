@@ -619,8 +619,9 @@ class CallMedia:
                 strangers = self._strangers(line)
                 if strangers:
                     command = command._replace(strangers=strangers)
-                if not self.answered:
-                    command = command._replace(early=True)
+                if not (self.answered and agreed.remote_port):
+                    removed = not agreed.remote_port and self.given is None
+                    command = command._replace(early=not self.answered, removed=removed)
                 if number < len(self._senders) and self._senders[number].stream_id:
                     command = command._replace(send_through=self._senders[number].stream_id)
                 self._commands.append(command)

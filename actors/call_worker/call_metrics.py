@@ -92,6 +92,8 @@ class MediaSum(NamedTuple):
     rtp_due: int
     rtp_missed: int
     rtp_discards: tuple[int, ...]
+    media_held: float
+    media_removed: float
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
@@ -108,6 +110,8 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
         sum(each.packets_due for each in figures),
         sum(each.packets_missed for each in figures),
         _discards_of(figures),
+        sum(each.media_held for each in figures),
+        sum(each.media_removed for each in figures),
     )
 
 

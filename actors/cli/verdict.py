@@ -71,6 +71,9 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
             f"{_number(media['received_ratio_min'])}, media share {_number(media['media_share_min'])}; longest gap "
             f"{_number(media['gap_max'])} s"
         )
+    if media["hold_share_max"]:
+        held = _number(media["hold_share_mean"])
+        yield f"on hold: {held} of the answered time, {_number(media['hold_share_max'])} of that of the worst call"
     yield (f"digits: sent {dtmf['sent']}, received {dtmf['received']}, missed {dtmf['missed']}, wrong {dtmf['wrong']}")
     generator = summary["generator"]
     yield (

@@ -56,6 +56,7 @@ REASONS: Final[dict[str, Reason]] = {
     "dialog_gone": Reason(_SUT, "the other side no longer knew the dialog (481 or 408 within the call)"),
     "one_way": Reason(_SUT, "media came in one direction only"),
     "silent": Reason(_SUT, "no media came"),
+    "media_removed": Reason(_SUT, "the other side removed the media line (port 0) for most of the call"),
     "media_share": Reason(_SUT, "media came for less than the expected share of the call"),
     "loss": Reason(_SUT, "too many packets were lost"),
     "mos": Reason(_SUT, "the MOS was below the expected one"),

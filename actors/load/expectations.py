@@ -15,6 +15,8 @@ from ..diagnosis.failure_reasons import reason_of
 
 AUDIBLE: Final = 0.5
 """Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
+REMOVED: Final = 0.5
+"""Share of the time of a call in which the peer may have removed the media line where media is expected."""
 MEDIA_START: Final = 0.5
 """Seconds of media that a call may lack: the peer's start, and the packets that end with the call."""
 SHORT_START: Final = 0.2
@@ -98,6 +100,8 @@ def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+        if row.media_removed > REMOVED * (max(0.0, row.media_due) + row.media_removed):
+            return "media_removed"
         if load.expect_media and _media_time(row) + _start(row.media_due) < load.media_share * row.media_due:
             return "media_share"
     if load.expect_mos and row.mos < load.expect_mos:

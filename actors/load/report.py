@@ -409,6 +409,8 @@ class Report:
                 "received_ratio_min": rounded(tally.distributions["received_ratio"].min),
                 "media_share_min": rounded(tally.distributions["media_share"].min),
                 "gap_max": rounded(tally.distributions["gap"].max),
+                "hold_share_mean": rounded(tally.distributions["hold_share"].mean),
+                "hold_share_max": rounded(tally.distributions["hold_share"].max),
             },
             "dtmf": {
                 "sent": tally.digits_sent,

@@ -65,6 +65,8 @@ COLUMNS: Final = (
     "end",
     "rtp_discarded",
     "discards",
+    "media_held",
+    "media_removed",
 )
 """Of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none."""
 MOST_SECONDS: Final = 3600
@@ -232,6 +234,8 @@ class Results:
                 f"{row.ended - run_started:.6f}",
                 sum(row.rtp_discards),
                 " ".join(f"{reason}:{count}" for reason, count in discards_of(row).items()),
+                f"{row.media_held:.6f}",
+                f"{row.media_removed:.6f}",
             )
         )
 

@@ -88,13 +88,17 @@ def played(
 
 
 def configured(**more: object) -> Action:
-    command = HOME._replace(**more)  # type: ignore[arg-type]  # any field of the command
+    command = configured_as(**more)
 
     def change(line: Line, presence: Presence, now: float) -> None:
         line.stream.configure(command, bool(command.remote_port))
         presence.expect(command, bool(command.remote_port), now)
 
     return change
+
+
+def configured_as(**more: object) -> ConfigureStream:
+    return HOME._replace(**more)  # type: ignore[arg-type]  # any field of the command
 
 
 def reported(count: int, ssrc: int = 5) -> Action:
@@ -300,7 +304,7 @@ def test_packets_that_are_discarded_where_the_numbers_start_anew_were_due_and_mi
 )
 def test_media_is_due_where_the_peer_may_send(command: ConfigureStream, due: float) -> None:
     found = played([], 4.0, command=command)
-    assert found == MediaTime(due, 0, due, round(50 * due), round(50 * due))
+    assert found[:6] == MediaTime(due, 0, due, round(50 * due), round(50 * due))[:6]
 
 
 @pytest.mark.parametrize(
@@ -349,6 +353,37 @@ def test_packets_and_seconds_that_were_due_agree(begin: float, interval: float) 
     assert found.packets_due == 3.0 / interval
     present = found.packets_due - found.packets_missed
     assert present * interval == pytest.approx(found.present, abs=2 * interval)
+
+
+REMOVED = {"remote_port": 0, "removed": True, "direction": "inactive"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "removed"),
+    [
+        ([(3.0, {"direction": "inactive"})], 7.0, 0.0),
+        ([(3.0, {"direction": "sendonly"}), (8.0, {})], 5.0, 0.0),
+        ([(3.0, {"direction": "recvonly"}), (8.0, {})], 5.0, 0.0),
+        ([(3.0, REMOVED)], 0.0, 7.0),
+        ([(3.0, REMOVED), (5.0, REMOVED)], 0.0, 7.0),
+        ([(3.0, REMOVED), (8.0, {})], 0.0, 5.0),
+        ([(3.0, {"direction": "inactive"}), (4.0, REMOVED), (9.0, {})], 1.0, 5.0),
+        ([(0.0, {"direction": "inactive"})], 10.0, 0.0),
+        ([(0.0, {"early": True}), (4.0, {}), (6.0, {"direction": "inactive"})], 4.0, 0.0),
+        ([(0.0, {"early": True, **REMOVED}), (4.0, REMOVED)], 0.0, 6.0),
+        ([], 0.0, 0.0),
+    ],
+)
+def test_what_is_not_due_is_held_or_removed(
+    changes: list[tuple[float, dict[str, object]]], held: float, removed: float
+) -> None:
+    first = HOME
+    if changes and changes[0][0] == 0.0:
+        first = configured_as(**changes.pop(0)[1])
+    found = played([], 10.0, tuple((at, configured(**change)) for at, change in changes), first)
+    assert [found.held, found.removed] == pytest.approx([held, removed])
+    early = 4.0 if first.early else 0.0
+    assert found.due == pytest.approx(10.0 - held - removed - early)
 
 
 def test_early_media_is_not_due_and_makes_up_for_nothing() -> None:

@@ -417,3 +417,17 @@ def test_an_sbc_that_answers_for_several_phones_from_one_port_is_no_stranger() -
     stage.ring("a", sdp(7000), reliable=False)
     stage.answer("b", sdp(7000))
     assert (stage.port, stage.alice.last(media.ConfigureStream).strangers) == (7000, ())
+
+
+def test_a_line_that_the_peer_removes_in_the_call_is_told_apart_from_a_hold() -> None:
+    stage = Stage()
+    stage.answer("a", sdp(7000))
+    assert not stage.alice.last(media.ConfigureStream).removed
+    hold = sdp(7000, 2) + b"a=inactive\r\n"
+    for number, (body, port, removed) in enumerate(
+        [(hold, 7000, False), (sdp(0, 3), 0, True), (sdp(7000, 4), 7000, False)]
+    ):
+        stage.alice.call.invite((), 2.0 + number)
+        stage._settle()
+        stage.respond(stage.last("INVITE"), 200, "a", body)
+        assert (stage.port, stage.alice.last(media.ConfigureStream).removed) == (port, removed)

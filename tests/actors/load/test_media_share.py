@@ -58,6 +58,40 @@ def test_a_call_lacks_media_by_its_share_of_the_time(figures: CallFinished, reas
     assert report(figures, load=LOAD).tally.failures == ({reason: 1} if reason else {})
 
 
+@pytest.mark.parametrize("expected", ["expect_media", "expect_audio", "expect_mos"])
+@pytest.mark.parametrize(
+    ("due", "held", "removed", "reason"),
+    [
+        (0.3, 0.0, 5.7, "media_removed"),
+        (2.9, 0.0, 3.1, "media_removed"),
+        (3.1, 0.0, 2.9, ""),
+        (-1.0, 0.0, 6.0, "media_removed"),
+        (0.3, 5.7, 0.0, ""),
+        (-1.0, 6.0, 0.0, ""),
+        (0.5, 5.1, 0.4, ""),
+        (0.3, 5.1, 0.6, "media_removed"),
+    ],
+)
+def test_a_peer_that_removes_the_line_has_no_media(
+    expected: str, due: float, held: float, removed: float, reason: str
+) -> None:
+    """RFC 3264 8.2; a hold is legal, however long it is."""
+    load = LoadConfig("sip:echo@127.0.0.1:5070", **{expected: 1})  # type: ignore[arg-type]  # any field
+    figures = row(due, due, sent=15, received=15)._replace(media_held=held, media_removed=removed)
+    assert missed(figures, load) == reason
+    assert missed(figures, LoadConfig("sip:echo@127.0.0.1:5070")) == ""
+
+
+def test_the_share_of_holds_is_a_figure_of_the_run() -> None:
+    tally = Tally(LOAD)
+    for held in (0.0, 1.0, 9.0):
+        tally.add(row(10 - held, 10 - held)._replace(media_held=held))
+    tally.add(row(-1.0, -1.0)._replace(media_held=0.0))
+    found = tally.distributions["hold_share"]
+    assert (found.count, found.min, found.max) == (3, 0.0, 0.9)
+    assert found.mean == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize(
     ("share", "reason"), [(0.0, ""), (0.1, ""), (0.5, ""), (0.6, "media_share"), (1.0, "media_share")]
 )

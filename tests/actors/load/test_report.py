@@ -277,6 +277,8 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "received_ratio_min": 0.99,
         "media_share_min": 1.0,
         "gap_max": 0.04,
+        "hold_share_mean": 0.0,
+        "hold_share_max": 0.0,
     }
     assert summary["dtmf"] == {"sent": 400, "received": 400, "missed": 0, "wrong": 0}
     assert set(summary["generator"]) == {

@@ -16,8 +16,8 @@ HOLD: Final = 2.0
 class Media:
     """What the peer sends in RTP."""
 
-    source: Literal["tone", "silence", "echo", "none"] = "tone"
-    """a tone of 400 Hz, digital silence, what the caller sends, or no packet"""
+    source: Literal["tone", "silence", "constant", "echo", "none"] = "tone"
+    """a tone of 400 Hz, digital silence, one octet again and again, what the caller sends, or no packet"""
     begins: float = 0.0
     ends: float = FOR_EVER
     gap: tuple[float, float] = (0.0, 0.0)
@@ -42,6 +42,12 @@ class Media:
     """of payload in each packet; 0 = as many as 20 ms are; -1 = none"""
     padded: bool = False
     """all of it is padding (RFC 3550 section 5.1)"""
+    speed: int = 1
+    """so many packets in 20 ms, each of 20 ms"""
+    at_once: int = 1
+    """so many packets together, at the time of the first"""
+    crossed: bool = False
+    """sent to the port of another call, as long as there is one"""
     other_port: bool = False
     """sent from a port that the description does not name"""
     other_host: str = ""
@@ -74,6 +80,8 @@ class Description:
     events: bool = True
     """telephone-event is answered where it was offered"""
     direction: str = "sendrecv"
+    of_caller: bool = False
+    """the caller's own offer, octet for octet"""
     lines: int = 1
     """m= lines in all"""
 
@@ -88,6 +96,8 @@ class Reply:
     headers: tuple[bytes, ...] = ()
     tag: str = "a"
     """To-tags differ with this; empty = no tag"""
+    describes: Literal["", "sender"] = ""
+    """of a 1xx: a description too, of the port that RTP is sent from; with `Media.other_port`"""
     raw: bytes | None = None
     """the octets of the whole datagram, in place of a response"""
 
@@ -125,7 +135,7 @@ class Lie:
     hangs_up: float = -1.0
     """sends BYE so long after the ACK; -1 = never"""
     reinvites: tuple[tuple[float, str], ...] = ()
-    """when the peer offers anew, and with which direction"""
+    """when the peer offers anew, and with which direction; `removed`: with port 0"""
 
 
 NO_MEDIA: Final = Media(source="none")
@@ -205,6 +215,32 @@ _TABLE: Final = (
     _media("payload_padding", "RTP packets of nothing but padding", Media(padded=True)),
     _media("other_port", "RTP from a port that its description does not name", Media(other_port=True)),
     _media("other_host", "RTP from 127.0.0.2, its description names 127.0.0.1", Media(other_host="127.0.0.2")),
+    _media("constant", "RTP all the time, one octet again and again in it", Media(source="constant")),
+    _media("too_fast", "a packet of 20 ms each 10 ms", Media(speed=2)),
+    _media("bursts", "50 packets of 20 ms at once, each second", Media(at_once=50)),
+    _media("crossed", "sends to the port of another call what is this one's", Media(crossed=True)),
+    Lie(
+        name="own_description",
+        says="answers with the caller's own description, and sends nothing",
+        description=Description(of_caller=True),
+        media=NO_MEDIA,
+    ),
+    Lie(
+        name="fork_early",
+        says="183 with one tag and port, RTP from there; 200 with another tag and port, from which nothing comes",
+        replies=(Reply(status=183, tag="b", describes="sender"), Reply(after=0.3)),
+        media=Media(other_port=True),
+    ),
+    Lie(
+        name="removes_line",
+        says="a re-INVITE with port 0 when 0.15 of the call are over",
+        reinvites=((0.15 * HOLD, "removed"),),
+    ),
+    Lie(
+        name="holds_for_good",
+        says="a re-INVITE with inactive when a quarter of the call is over, and no other",
+        reinvites=((0.25 * HOLD, "inactive"),),
+    ),
     _media("noise", "datagrams that are no RTP between the packets", Media(noise=True)),
     # ---- where requests within the call go
     Lie(name="contact_tcp", says="names a Contact on TCP", contact="sip:liar@127.0.0.1:9;transport=tcp"),

@@ -242,7 +242,9 @@ class _Call:
             self._version += 1
             self._sends = direction in ("sendrecv", "sendonly")
             self._stream.held = self._stream.held or not self._sends
-            self._request(b"INVITE", self._description(Description(direction=direction)))
+            removed = direction == "removed"
+            how = Description(port=0) if removed else Description(direction=direction)
+            self._request(b"INVITE", self._description(how))
 
     def _request(self, method: bytes, body: bytes) -> None:
         self._cseq += 1
@@ -316,7 +318,13 @@ class _Call:
                 each = each.replace(word, value)
             lines.append(each)
         body = b""
-        if request.method == b"INVITE" and 200 <= reply.status < 300:
+        if reply.describes and self._lie.description is not None:
+            self._description(self._lie.description)
+            assert self._stream is not None
+            body = self._description(Description(port=self._stream.port_of_sender))
+            lines.append(b"Content-Type: application/sdp")
+            lines.append(f"Contact: <{peer.uri}>".encode())
+        elif request.method == b"INVITE" and 200 <= reply.status < 300:
             contact = self._lie.contact.replace("%NOWHERE%", peer.nowhere) or peer.uri
             lines.append(f"Contact: <{contact}>".encode())
             if self._lie.description is not None:
@@ -334,6 +342,8 @@ class _Call:
             return b""
         if self._stream is None:
             self._stream = self._peer.stream()
+        if how.of_caller:
+            return self.invite.body
         formats, maps = list(how.formats), list(how.maps)
         if not formats:
             formats = [offer.codec] if how.codecs else []
@@ -499,6 +509,7 @@ class Peer:
         made = Stream(self.lie.media, self.host, self.loop)
         self.streams.append(made)
         self._ticking.append(made)
+        made.others = self._ticking
         return made
 
     def drop(self, stream: Stream) -> None:

@@ -54,6 +54,8 @@ FRAMES: Final = {
     ("tone", G729): bytes(range(20)),
     ("silence", PCMU): b"\xff" * SAMPLES,
     ("silence", PCMA): b"\xd5" * SAMPLES,
+    ("constant", PCMU): b"\x00" * SAMPLES,
+    ("constant", PCMA): b"\x2a" * SAMPLES,
 }
 """by what is sent and payload type; what is not here is not sent"""
 
@@ -88,8 +90,12 @@ class Stream:
         self._sending = self._receiving
         if media.other_port or media.other_host:
             self._sending = self._bound(media.other_host or host, 0)
-        loop.add_reader(self._receiving, self._read)
+        for each in {self._receiving, self._sending}:
+            loop.add_reader(each, self._read, each)
+        self.port_of_sender: int = self._sending.getsockname()[1]
         self.agreed: Agreed | None = None
+        self.others: list[Stream] = []
+        """of the calls that are up, this one among them"""
         self._start = 0.0
         self._frame = 0
         self._formed = 0
@@ -143,10 +149,16 @@ class Stream:
 
     def tick(self, now: float) -> None:
         """Send every frame that is due."""
-        while self._start and self.agreed is not None and self._start + self._frame * FRAME <= now:
+        while self._start and self.agreed is not None and self._start + self._due <= now:
             self._send_frame(self.agreed, now)
             self._frame += 1
             self._timestamp = (self._timestamp + SAMPLES) & 0xFFFFFFFF
+
+    @property
+    def _due(self) -> float:
+        """Seconds from the start to the time of the next frame."""
+        at_once = self._media.at_once
+        return self._frame // at_once * at_once * FRAME / self._media.speed
 
     def rest(self) -> None:
         """Send nothing more; what comes is counted."""
@@ -154,7 +166,8 @@ class Stream:
 
     def close(self) -> None:
         """Give the ports back."""
-        self._loop.remove_reader(self._receiving)
+        for each in {self._receiving, self._sending}:
+            self._loop.remove_reader(each)
         for each in self._sockets:
             each.close()
         self.rest()
@@ -228,16 +241,21 @@ class Stream:
             self._send(packet, agreed)
 
     def _send(self, packet: bytes, agreed: Agreed) -> None:
+        if self._media.crossed:
+            others = [each.agreed for each in self.others if each is not self and each.agreed is not None]
+            if not others:
+                return
+            agreed = others[0]
         try:
             self._sending.sendto(packet, (agreed.host, agreed.port))
         except OSError:  # the caller's port is closed by now
             return
         self.sent += 1
 
-    def _read(self) -> None:
+    def _read(self, at: socket.socket) -> None:
         while True:
             try:
-                packet = self._receiving.recv(2048)
+                packet = at.recv(2048)
             except BlockingIOError:
                 return
             except OSError:

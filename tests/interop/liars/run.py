@@ -31,6 +31,8 @@ FORMULA: Final = re.compile(r"[=+@-](?![\d.]+(e-?\d+)?$)")
 NOT_ALL_COME: Final = {"media_after_bye": "it goes on when the load has ended and its ports are closed"}
 """lies of which the load counts at most what was sent, and why; of all others it counts every packet, as received or
 discarded"""
+OWN_COME_BACK: Final = {"own_description": "the load sends to its own ports"}
+"""lies of which the load counts its own packets as sent and as discarded, and the peer none"""
 TIMES: Final = ("post_dial_delay", "answer_delay", "disconnect_delay", "duration", "lateness")
 
 
@@ -175,6 +177,9 @@ def _of_the_packets(cell: Cell, outcome: Outcome) -> list[str]:
     media = outcome.summary.get("media", {"rtp_sent": 0, "rtp_received": 0, "rtp_discarded": 0})
     sent, received = outcome.packets
     came = media["rtp_received"] + media["rtp_discarded"]
+    if cell.lie in OWN_COME_BACK:
+        returned = media["discards"].get("loop", 0)
+        return [] if came == returned == media["rtp_sent"] else [f"{came} of {media['rtp_sent']} packets came back"]
     found = []
     if media["rtp_sent"] != received:
         found.append(f"{media['rtp_sent']} RTP packets were sent by the load's count, {received} came to the peer")
