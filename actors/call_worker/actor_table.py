@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ..call.actor import CallActor
+from ..call.late_answer import LateAnswer
 from ..counting.totals import Totals
 from ..handle.call import Call
 from ..runtime.actor import Actor
@@ -102,8 +103,9 @@ class ActorTable:
         )
 
     def has_open_ends(self) -> bool:
-        """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
-        return any(each.session.ending and each.number not in self.live for each in self._by_number.values())
+        """Whether a call that is over for its user, or a late answer, waits for a response to INVITE, CANCEL or BYE."""
+        calls = any(each.session.ending and each.number not in self.live for each in self._by_number.values())
+        return calls or any(isinstance(each, LateAnswer) and each.ending for each in self._keys)
 
     def __len__(self) -> int:
         return len(self._by_number)

@@ -45,6 +45,7 @@ from ..transport.output import SipOutput
 from .actor_table import ActorTable
 from .application import IncomingPolicy
 from .call_metrics import CallMetrics
+from .local_tags import LocalTags
 from .sessions import SessionConfigs
 
 Wishes = Mapping[str, Any]
@@ -105,6 +106,7 @@ class CallFactory:
     Args:
         owner: gets the reports of each call.
         record: begins the SIP record of a call; returns None when none is kept.
+        tags: makes the From tags of outgoing calls.
 
     Attributes:
         configs: the configurations of sessions.
@@ -124,6 +126,7 @@ class CallFactory:
         *,
         owner: CallOwner[Call],
         record: Callable[[str], CallRecord | None],
+        tags: LocalTags,
     ) -> None:
         self._config = config
         self._slots = slots
@@ -135,6 +138,7 @@ class CallFactory:
         self._metrics = metrics
         self._owner = owner
         self._record = record
+        self.tags = tags
         self._number = 0
         self._codecs = named_codecs(config.codecs)
         self._parked = listeners.park({each.host for each in config.listeners})
@@ -187,7 +191,15 @@ class CallFactory:
             demand = demand._replace(elsewhere=self._elsewhere(order.spare, local))
         moves = demand.elsewhere is not None
         session = self.configs.outgoing(
-            self._tokens, order.to, call_id, hops, local, identity, order.ring_time, moves=moves
+            self._tokens,
+            order.to,
+            call_id,
+            hops,
+            local,
+            identity,
+            order.ring_time,
+            moves=moves,
+            local_tag=self.tags.mint(call_id),
         )
         call = self._new_call(session, demand, param, order.scenario, order.peer, order)
         call.actor.media.describe(order.given)
@@ -214,7 +226,9 @@ class CallFactory:
         """Return the actor of a call before its first INVITE; `outgoing` replaces it."""
         local = self._output.addresses.usual(0)
         hop = local.bound
-        session = self.configs.outgoing(self._tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
+        call_id = call_id or self.new_call_id()
+        tag = self.tags.mint(call_id)
+        session = self.configs.outgoing(self._tokens, to, call_id, (hop,), local, identity, 0.0, local_tag=tag)
         return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
 
     def reopen(self, call: Call) -> None:

@@ -88,6 +88,8 @@ class SessionConfigs:
                 yield "sipswarm_sip_retransmissions_total", (direction, method), (count,)
         for timer, count in counts.timeouts.items():
             yield "sipswarm_sip_transaction_timeouts_total", (timer,), (count,)
+        if counts.late_answers:
+            yield "sipswarm_sip_late_answers_total", ("hung_up",), (counts.late_answers,)
         if counts.strangers:
             yield "sipswarm_sip_refused_total", ("strict_source",), (counts.strangers,)
         for leniency, count in counts.leniencies.items():
@@ -104,6 +106,7 @@ class SessionConfigs:
         ring: float,
         *,
         moves: bool = False,
+        local_tag: str = "",
     ) -> InviteSession:
         """Return the session of a call to the first of these hops, which goes on to the others when one fails.
 
@@ -111,18 +114,19 @@ class SessionConfigs:
 
         Args:
             ring: as `ring_time`.
+            local_tag: empty = a random one.
             moves: the call's media can move to the other IP version; else hops of that version are left out.
         """
         config = self.of(local, identity, ring, to)
         first = hops[0]
         if len(hops) == 1:
-            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first)
+            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first, local_tag=local_tag)
         places = [Place(first, config)]
         for hop in hops[1:]:
             other = self._output.addresses.following(local, hop)
             if other is not None and (moves or (":" in hop.host) == (":" in first.host)):
                 places.append(Place(hop, self.of(other, identity, ring, to)))
-        return InviteSession.toward(tokens, to, places, call_id=call_id)
+        return InviteSession.toward(tokens, to, places, call_id=call_id, local_tag=local_tag)
 
 
 def _secured(contact: str) -> str:

@@ -1,10 +1,10 @@
 """The way in for SIP messages: each record of the dispatcher is read once and goes to its actor.
 
 Order: turn away what has ended processes, ask the allow list, read the message and its key, record it, count it, find
-the actor. `Arrivals` takes a request without an actor; a response without one is counted. Last, the leniencies of the
-message are counted. The black box names the message meanwhile. A record on which the program fails must cost itself
-only: its request gets 500, and the next records are handled. A stranger gets no answer, and is read only for a call
-that exists.
+the actor. `Arrivals` takes a request without an actor, `LateAnswers` a response without one. Last, the leniencies of
+the message are counted. The black box names the message meanwhile. A record on which the program fails must cost itself
+only: its request gets 500, and the next records are handled. A stranger gets no answer, and is read only for a call of
+this node.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from ..transport.counters import SipCounters
 from ..transport.output import SipOutput
 from ..transport.poison_gate import REASON, PoisonGate, caller_of
 from .actor_table import ActorTable
+from .late_answers import LateAnswers
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
 from .sip_reader import SipReader
@@ -40,8 +41,8 @@ class SipInput:
     """
 
     __slots__ = (
-        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_poison", "_reader", "_remarks"),
-        "_replacements",
+        *("_actor_loop", "_actors", "_arrivals", "_counters", "_late", "_on_lost", "_output", "_poison", "_reader"),
+        *("_remarks", "_replacements"),
     )
 
     def __init__(
@@ -49,6 +50,7 @@ class SipInput:
         actor_loop: ActorLoop,
         actors: ActorTable,
         arrivals: Arrivals,
+        late: LateAnswers,
         replacements: Replacements,
         reader: SipReader,
         output: SipOutput,
@@ -60,6 +62,7 @@ class SipInput:
         self._actor_loop = actor_loop
         self._actors = actors
         self._arrivals = arrivals
+        self._late = late
         self._replacements = replacements
         self._reader = reader
         self._output = output
@@ -126,7 +129,7 @@ class SipInput:
         elif isinstance(message, Request):
             self._take_new(message, source, record, now)
         else:
-            self._arrivals.count_response()
+            self._late.take(message, source, record, now)
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
 
@@ -141,13 +144,17 @@ class SipInput:
         self._arrivals.take(request, source, record, now)
 
     def _is_expected(self, data: bytes) -> bool:
-        """Whether a message of a stranger belongs to a call or registration that is there; it is not parsed for that.
+        """Whether a message of a stranger belongs to a call or registration of this node; it is not parsed for that.
 
-        Only such a message is read: this node has called the stranger, or is registered there.
+        Only such a message is read: this node has called the stranger, or is registered there. A response may be to a
+        call that is over.
         """
         call_id = peek.call_id(data)
         tag = peek.to_tag(data) if peek.is_request(data) else peek.from_tag(data)
-        return call_id is not None and self._actors.find((call_id.decode("utf-8", "surrogateescape"), tag)) is not None
+        if call_id is None:
+            return False
+        key = call_id.decode("utf-8", "surrogateescape"), tag
+        return self._actors.find(key) is not None or (not peek.is_request(data) and self._late.is_ours(*key))
 
     def _refuse(self, record: Any) -> None:
         """Answer a request on which the program failed (RFC 3261 section 21.5.1)."""

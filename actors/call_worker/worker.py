@@ -21,6 +21,7 @@ from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, Quarantined, Retire, SendFailed, SendSip
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
+from ..call.late_answer import LateAnswer
 from ..config import NodeConfig
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..handle import notice_handlers
@@ -47,6 +48,8 @@ from .call_slices import CallSlices
 from .destinations import Destinations
 from .draining import Draining
 from .kept_calls import KeptCalls
+from .late_answers import LateAnswers
+from .local_tags import LocalTags
 from .media_moves import MediaMoves
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
@@ -133,6 +136,7 @@ class CallWorker:
             self.metrics,
             owner=self,
             record=lambda call_id: self.trace.begin(call_id) if self.trace is not None else None,
+            tags=LocalTags(tokens, secret),
         )
         totals.include(self.factory.configs.rows)
         self.registrations = Registrations(
@@ -188,10 +192,22 @@ class CallWorker:
             is_draining=lambda: self.draining.refuses,
             is_deferring=lambda: self.draining.defers,
         )
+        self._late = LateAnswers(
+            self.actor_loop,
+            self.actors,
+            self.arrivals,
+            self.factory.configs,
+            self.output.addresses,
+            self._outbox,
+            tokens,
+            self.factory.tags,
+            totals,
+        )
         self._input = SipInput(
             self.actor_loop,
             self.actors,
             self.arrivals,
+            self._late,
             self.replacements,
             SipReader(self.factory.configs.counts, strict=config.strict),
             self.output,
@@ -396,6 +412,8 @@ class CallWorker:
         self._kept.forget(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
+        elif isinstance(actor, LateAnswer):
+            self._late.forget(actor)
         elif known and isinstance(actor, CallActor):
             actor.let_go()
             if self.trace is not None:

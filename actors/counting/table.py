@@ -305,6 +305,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"timer": ("B", "F", "H")},
     ),
     Metric(
+        "sipswarm_sip_late_answers_total",
+        "counter",
+        ("result",),
+        "Dialogs of 2xx that came when their INVITE was over: acknowledged and hung up, or ignored for their number.",
+        closed={"result": ("hung_up", "ignored")},
+    ),
+    Metric(
         "sipswarm_sip_parse_errors_total",
         "counter",
         ("reason",),

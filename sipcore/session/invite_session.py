@@ -65,7 +65,7 @@ class SessionSizes(NamedTuple):
 
 @final
 class InviteSession:
-    """One call. Make it with `outgoing`, `toward`, `incoming` or `restored`."""
+    """One call. Make it with `outgoing`, `toward`, `incoming`, `late` or `restored`."""
 
     __slots__ = ("core", "parts")
 
@@ -83,12 +83,13 @@ class InviteSession:
         call_id: str | None = None,
         from_: str | None = None,
         hop: Hop | None = None,
+        local_tag: str = "",
     ) -> InviteSession:
         """Prepare a call; `invite` sends it off.
 
         Args:
             to: URI or name-addr.
-            call_id: where it is not to be made.
+            call_id, local_tag: where they are not to be made.
             from_: without tag, where it is not that of the configuration.
             hop: of the INVITE; else outgoing proxy, first preloaded route, or the URI itself.
 
@@ -96,20 +97,22 @@ class InviteSession:
             ParseError: a `to` that cannot be called.
         """
         to, uri, hop, domain = callee_of(to, config, hop)
-        core = SessionCore(config, tokens, call_id or tokens.call_id(), tokens.tag(), hop, is_caller=True)
+        core = SessionCore(config, tokens, call_id or tokens.call_id(), local_tag or tokens.tag(), hop, is_caller=True)
         core.home = hop.host
         core.domain = domain
         sender = from_ or config.from_
         return cls(core, sender if "<" in sender else f"<{sender}>", to, uri)
 
     @classmethod
-    def toward(cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str) -> InviteSession:
+    def toward(
+        cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str, local_tag: str = ""
+    ) -> InviteSession:
         """Prepare a call to a callee who may be found at several places, the best first; as `outgoing`.
 
         Where a place is of another IP version than the one before, NextPlace asks for an offer.
         """
         first, *rest = places
-        session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
+        session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop, local_tag=local_tag)
         session.parts.failover.places = rest
         return session
 
@@ -118,6 +121,21 @@ class InviteSession:
         """Return the session that goes on where another process left it; see `session_record.restored`."""
         session = cls.__new__(cls)
         session.core, session.parts = restored(record, config, tokens, now)
+        return session
+
+    @classmethod
+    def late(cls, config: SessionConfig, tokens: Tokens, call_id: str, local_tag: str, source: Hop) -> InviteSession:
+        """Return the session that ends what is left of a call of which nothing is kept: see `InviteUac.take_late`.
+
+        Args:
+            call_id, local_tag: of the call, which was placed here.
+            source: where the 2xx came from, which `receive` gets next.
+        """
+        core = SessionCore(config, tokens, call_id, local_tag, source, is_caller=True)
+        core.home = core.domain = source.host
+        core.state = SessionState.TERMINATING
+        session = cls(core)
+        session.parts.uac.take_over()
         return session
 
     @classmethod

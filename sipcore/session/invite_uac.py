@@ -13,6 +13,7 @@ from typing import Final, final
 
 from ..errors import LocalProtocolError
 from ..message.header_lines import HeaderPairs, lines_of, merged
+from ..message.hop import Transmit, bracketed
 from ..message.messages import Response
 from ..transaction.client_transaction import ClientState, cancel_request
 from .dialog import Dialog, DialogState, OfferInput, OfferState, ends_call, takes_update
@@ -31,7 +32,7 @@ from .in_dialog import InDialog
 from .invites import OPTION_TAG, CancelState, Fork, OutgoingInvite, in_order
 from .open_requests import ClientRequest, FinalHandler
 from .request_sender import RequestSender
-from .session_core import SDP, SessionCore
+from .session_core import OVER, SDP, SessionCore
 from .session_state import SessionInput, SessionState
 
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
@@ -45,6 +46,8 @@ _CONFIRMED: Final = SessionState.CONFIRMED
 _WANTED: Final = CancelState.WANTED
 _LOCAL_OFFER: Final = OfferState.LOCAL_OFFER
 _IDLE: Final = OfferState.IDLE
+MOST_LATE: Final = 16
+"""Dialogs of a call that are hung up because their 2xx came late; further ones are ignored."""
 
 
 @final
@@ -60,7 +63,7 @@ class InviteUac(FinalHandler):
     """
 
     __slots__ = (
-        *("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_sender", "_to", "_took_over", "_uri"),
+        *("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_late", "_sender", "_to", "_took_over", "_uri"),
         "refused",
     )
 
@@ -75,6 +78,8 @@ class InviteUac(FinalHandler):
         self._uri = uri
         self._last_cseq = 0
         self._took_over = False
+        self._late: dict[str, Transmit] | None = None
+        """The ACK of each 2xx that came when its INVITE was over, by To tag; None = none came."""
         self._fork_count = 0
         """Dialogs that responses to the first INVITE have made so far, in all of its attempts."""
         self.refused: OutgoingInvite | None = None
@@ -93,20 +98,62 @@ class InviteUac(FinalHandler):
         """Note that another process has sent INVITEs of this call: their 2xx may come, and need an ACK."""
         self._took_over = True
 
-    def acknowledge_late(self, response: Response) -> None:
-        """Acknowledge a 2xx to an INVITE of the process that had the call before (RFC 3261 section 13.2.2.4)."""
-        dialog = self._core.dialog
-        if not self._took_over or dialog is None or dialog.state is not DialogState.CONFIRMED:
-            return
+    def take_late(self, response: Response, now: float) -> None:
+        """Take a response that no transaction takes: a 2xx to an INVITE gets its ACK (RFC 3261 section 13.2.2.4).
+
+        A dialog that the call does not go on with is hung up: that of another fork, or of an INVITE that had failed.
+        """
         number, method = response.cseq
-        if method == "INVITE" and 200 <= response.status < 300 and (response.to_tag or "") == dialog.remote_tag:
-            known = any(
-                isinstance(each, OutgoingInvite) and each.cseq == number for each in self._core.requests.clients
-            )
-            if number <= dialog.local_cseq and not known:
-                client = OutgoingInvite(0, dialog.request_uri, dialog, self._sender.next_hop(dialog))
-                client.cseq = number
-                self._sender.send_ack(client, dialog)
+        if method != "INVITE" or not 200 <= response.status < 300 or self._is_open(number):
+            return
+        core = self._core
+        tag = response.to_tag or ""
+        known = self._late.get(tag) if self._late is not None else None
+        if known is not None:
+            core.requests.retransmissions += 1
+            core.config.counts.received("INVITE")
+            core.config.counts.sent("ACK")
+            core.requests.transmits.append(known)
+            return
+        dialog = core.dialog
+        if dialog is not None and dialog.remote_tag == tag and dialog.state is not DialogState.EARLY:
+            if self._took_over and dialog.state is DialogState.CONFIRMED and number <= dialog.local_cseq:
+                self._acknowledge(dialog, number)
+        elif core.is_caller and (number <= self._last_cseq or self._took_over):
+            self._hang_up_late(response, now)
+
+    def _is_open(self, number: int) -> bool:
+        """Whether the local INVITE of this CSeq number waits for a 2xx, or takes further ones."""
+        return any(
+            isinstance(each, OutgoingInvite)
+            and each.cseq == number
+            and each.transaction.state is not ClientState.COMPLETED
+            for each in self._core.requests.clients
+        )
+
+    def _hang_up_late(self, response: Response, now: float) -> None:
+        """Acknowledge a 2xx that nobody waits for any more, and hang its dialog up."""
+        core = self._core
+        late = self._late = self._late or {}
+        if len(late) >= MOST_LATE:
+            core.requests.ignored += 1
+            return
+        local = response.headers.mended("From") or f"{self._from};tag={core.local_tag}"
+        dialog = Dialog.of_response(response, local, core.local_tag, core.config.max_forwards)
+        dialog.confirm(response)
+        dialog.remote_target = dialog.remote_target or self._uri or f"sip:{bracketed(core.hop.host)}:{core.hop.port}"
+        if core.dialog is None and core.state in OVER:
+            core.dialog = dialog
+        core.config.counts.late_answers += 1
+        late[dialog.remote_tag] = self._acknowledge(dialog, response.cseq.number)
+        self._hang_up_fork(dialog, now)
+
+    def _acknowledge(self, dialog: Dialog, number: int) -> Transmit:
+        """Send the ACK of a 2xx to an INVITE of which no record is left, and return it."""
+        client = OutgoingInvite(0, dialog.request_uri, dialog, self._sender.next_hop(dialog))
+        client.cseq = number
+        self._sender.send_ack(client, dialog)
+        return client.acks[dialog.remote_tag]
 
     def invite(
         self,

@@ -106,7 +106,7 @@ class SessionParts:
         core = self._core
         client = core.requests.take(response, host, core.hop.host, now)
         if client is None:
-            self.uac.acknowledge_late(response)
+            self.uac.take_late(response, now)
             return
         if isinstance(client, OutgoingInvite):
             if not self.uac.receive(client, response, now):

@@ -20,7 +20,7 @@ FURTHER: Final = "OTHER"
 class TransactionCounts:
     """Numbers of one owner of sessions; shared by all of them, so that they are there before a session ends."""
 
-    __slots__ = ("leniencies", "received_again", "sent_again", "strangers", "timeouts")
+    __slots__ = ("late_answers", "leniencies", "received_again", "sent_again", "strangers", "timeouts")
 
     def __init__(self) -> None:
         self.sent_again: dict[str, int] = {}
@@ -32,6 +32,9 @@ class TransactionCounts:
         13.3.1.4)."""
         self.strangers = 0
         """Requests within a dialog that came from outside of its peer set (RELIABILITY S3)."""
+        self.late_answers = 0
+        """Dialogs that were acknowledged and hung up because their 2xx came when its INVITE was over (RFC 3261 section
+        13.2.2.4)."""
         self.leniencies: dict[Leniency, int] = {}
         """Messages and descriptions that were read by a leniency, by its name."""
 
