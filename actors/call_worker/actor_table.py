@@ -44,22 +44,26 @@ class ActorTable:
 
     Attributes:
         find: returns the actor of a message's key, or None.
+        late_answers: number of actors that are the rest of a call.
         live: the calls that are not over for their users, by number.
     """
 
-    __slots__ = ("_by_key", "_by_number", "_keys", "find", "live")
+    __slots__ = ("_by_key", "_by_number", "_keys", "find", "late_answers", "live")
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Actor] = {}
         self._by_number: dict[int, CallActor] = {}
         self._keys: dict[Actor, tuple[Key, ...]] = {}
         self.find = self._by_key.get
+        self.late_answers = 0
         self.live: dict[int, Call] = {}
 
     def add(self, actor: Actor, *keys: Key) -> None:
         """Route messages with these keys to an actor."""
         if isinstance(actor, CallActor):
             self._by_number[actor.number] = actor
+        elif isinstance(actor, LateAnswer) and actor not in self._keys:
+            self.late_answers += 1
         for key in keys:
             self._by_key[key] = actor
         if keys:
@@ -74,6 +78,8 @@ class ActorTable:
         known = bool(keys)
         if isinstance(actor, CallActor):
             known = self._by_number.pop(actor.number, None) is not None
+        elif known and isinstance(actor, LateAnswer):
+            self.late_answers -= 1
         return known
 
     def owner_of(self, data: bytes) -> tuple[Actor, str] | None:

@@ -15,7 +15,6 @@ from sipswarm.sipcore.errors import SipError
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
-from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.session.dialog import session_key
 from sipswarm.sipcore.session.invite_session import InviteSession
@@ -45,7 +44,6 @@ from ..transport.output import SipOutput
 from .actor_table import ActorTable
 from .application import IncomingPolicy
 from .call_metrics import CallMetrics
-from .local_tags import LocalTags
 from .sessions import SessionConfigs
 
 Wishes = Mapping[str, Any]
@@ -106,7 +104,6 @@ class CallFactory:
     Args:
         owner: gets the reports of each call.
         record: begins the SIP record of a call; returns None when none is kept.
-        tags: makes the From tags of outgoing calls.
 
     Attributes:
         configs: the configurations of sessions.
@@ -117,7 +114,7 @@ class CallFactory:
         self,
         config: NodeConfig,
         slots: SlotMap,
-        tokens: Tokens,
+        configs: SessionConfigs,
         output: SipOutput,
         outbox: CallOutbox,
         actors: ActorTable,
@@ -126,11 +123,10 @@ class CallFactory:
         *,
         owner: CallOwner[Call],
         record: Callable[[str], CallRecord | None],
-        tags: LocalTags,
     ) -> None:
         self._config = config
         self._slots = slots
-        self._tokens = tokens
+        self._tokens = configs.tokens
         self._output = output
         self._outbox = outbox
         self._actors = actors
@@ -138,12 +134,11 @@ class CallFactory:
         self._metrics = metrics
         self._owner = owner
         self._record = record
-        self.tags = tags
         self._number = 0
         self._codecs = named_codecs(config.codecs)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
-        self.configs = SessionConfigs(output, config)
+        self.configs = configs
         self.media_leases = MediaLeases(
             outbox,
             slots.own % max(1, config.media_workers),
@@ -190,17 +185,7 @@ class CallFactory:
         if order.spare and not (order.given or param.media_lsocks or param.media_ssocks):
             demand = demand._replace(elsewhere=self._elsewhere(order.spare, local))
         moves = demand.elsewhere is not None
-        session = self.configs.outgoing(
-            self._tokens,
-            order.to,
-            call_id,
-            hops,
-            local,
-            identity,
-            order.ring_time,
-            moves=moves,
-            local_tag=self.tags.mint(call_id),
-        )
+        session = self.configs.outgoing(order.to, call_id, hops, local, identity, order.ring_time, moves=moves)
         call = self._new_call(session, demand, param, order.scenario, order.peer, order)
         call.actor.media.describe(order.given)
         self._actors.add(call.actor, (session.call_id, session.local_tag))
@@ -226,9 +211,7 @@ class CallFactory:
         """Return the actor of a call before its first INVITE; `outgoing` replaces it."""
         local = self._output.addresses.usual(0)
         hop = local.bound
-        call_id = call_id or self.new_call_id()
-        tag = self.tags.mint(call_id)
-        session = self.configs.outgoing(self._tokens, to, call_id, (hop,), local, identity, 0.0, local_tag=tag)
+        session = self.configs.outgoing(to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
         return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
 
     def reopen(self, call: Call) -> None:

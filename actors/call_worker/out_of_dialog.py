@@ -1,8 +1,8 @@
-"""Requests outside of any call: each becomes a call, gets an answer without state, or none at all.
+"""Messages outside of any call: a request becomes a call, gets an answer without state, or none at all.
 
 An ACK and the requests of strangers get none. A challenge comes before every other answer (RFC 3261 section 8.2), then
 the answer of `Admission`; an INVITE without any becomes a call of the application. An unreadable request is answered as
-far as the RFC permits. No state may be kept for a refused request.
+far as the RFC permits. No state may be kept for a refused request. A response is counted, unless a call is to be ended.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,6 +35,7 @@ class Arrivals:
         parse_errors: counts unreadable messages.
         is_draining: whether no new call is taken any more.
         is_deferring: whether a new INVITE over UDP gets no answer, because another process is about to take it.
+        take_late: takes a response to a call that is over; returns False when it is none that needs anything.
 
     Attributes:
         policy: the treatment of incoming calls.
@@ -54,6 +55,7 @@ class Arrivals:
         parse_errors: Cell,
         is_draining: Callable[[], bool],
         is_deferring: Callable[[], bool],
+        take_late: Callable[[Response, Hop, SipReceived, float], bool],
     ) -> None:
         self.policy = IncomingPolicy()
         self.account = Account(config, output.addresses)
@@ -66,6 +68,7 @@ class Arrivals:
         self._parse_errors = parse_errors
         self._is_draining = is_draining
         self._is_deferring = is_deferring
+        self._take_late = take_late
 
     def serve(self, policy: IncomingPolicy) -> None:
         """Set the policy for calls from now on."""
@@ -115,9 +118,14 @@ class Arrivals:
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
-    def count_response(self) -> None:
-        """Count a response without an actor."""
-        self._metrics.unexpected(self._application.scenario, "response")
+    def is_own(self, call_id: str, tag: str) -> bool:
+        """Whether this slot has placed a call with this Call-ID and From tag, which may be over."""
+        return self._factory.configs.tags.minted(call_id, tag)
+
+    def take_response(self, response: Response, source: Hop, record: SipReceived, now: float) -> None:
+        """Take a response without an actor: end what is left of its call, or count it."""
+        if not self._take_late(response, source, record, now):
+            self._metrics.unexpected(self._application.scenario, "response")
 
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """Take a request without an actor."""

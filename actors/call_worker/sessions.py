@@ -15,6 +15,7 @@ from sipswarm.sipcore.session.redirection import Place
 from sipswarm.sipcore.session.session_config import SessionConfig
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 
+from ..call.local_tags import LocalTags
 from ..config import NodeConfig
 from ..counting.totals import SeriesRow
 from ..handle.parameters import RING_TIME
@@ -27,9 +28,16 @@ MOST: Final = 1024
 
 
 class SessionConfigs:
-    """The session configurations of one call worker."""
+    """The session configurations of one call worker.
 
-    def __init__(self, output: SipOutput, config: NodeConfig) -> None:
+    Args:
+        tokens: makes the identifiers of sessions.
+        secret: of the slot, for the From tags of outgoing calls.
+    """
+
+    def __init__(self, output: SipOutput, config: NodeConfig, tokens: Tokens, secret: bytes) -> None:
+        self.tokens = tokens
+        self.tags = LocalTags(tokens, secret)
         self._output = output
         self._strict_source = config.strict_source
         self._session_expires = int(config.session_expires)
@@ -97,7 +105,6 @@ class SessionConfigs:
 
     def outgoing(
         self,
-        tokens: Tokens,
         to: str,
         call_id: str,
         hops: Sequence[Hop],
@@ -106,7 +113,6 @@ class SessionConfigs:
         ring: float,
         *,
         moves: bool = False,
-        local_tag: str = "",
     ) -> InviteSession:
         """Return the session of a call to the first of these hops, which goes on to the others when one fails.
 
@@ -114,19 +120,18 @@ class SessionConfigs:
 
         Args:
             ring: as `ring_time`.
-            local_tag: empty = a random one.
             moves: the call's media can move to the other IP version; else hops of that version are left out.
         """
-        config = self.of(local, identity, ring, to)
+        config, tokens, tag = self.of(local, identity, ring, to), self.tokens, self.tags.mint(call_id)
         first = hops[0]
         if len(hops) == 1:
-            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first, local_tag=local_tag)
+            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first, local_tag=tag)
         places = [Place(first, config)]
         for hop in hops[1:]:
             other = self._output.addresses.following(local, hop)
             if other is not None and (moves or (":" in hop.host) == (":" in first.host)):
                 places.append(Place(hop, self.of(other, identity, ring, to)))
-        return InviteSession.toward(tokens, to, places, call_id=call_id, local_tag=local_tag)
+        return InviteSession.toward(tokens, to, places, call_id=call_id, local_tag=tag)
 
 
 def _secured(contact: str) -> str:

@@ -1,10 +1,9 @@
 """The way in for SIP messages: each record of the dispatcher is read once and goes to its actor.
 
 Order: turn away what has ended processes, ask the allow list, read the message and its key, record it, count it, find
-the actor. `Arrivals` takes a request without an actor, `LateAnswers` a response without one. Last, the leniencies of
-the message are counted. The black box names the message meanwhile. A record on which the program fails must cost itself
-only: its request gets 500, and the next records are handled. A stranger gets no answer, and is read only for a call of
-this node.
+the actor. `Arrivals` takes a message without an actor. Last, the leniencies of the message are counted. The black box
+names the message meanwhile. A record on which the program fails must cost itself only: its request gets 500, and the
+next records are handled. A stranger gets no answer, and is read only for a call of this node.
 """
 
 from collections.abc import Callable
@@ -25,7 +24,6 @@ from ..transport.counters import SipCounters
 from ..transport.output import SipOutput
 from ..transport.poison_gate import REASON, PoisonGate, caller_of
 from .actor_table import ActorTable
-from .late_answers import LateAnswers
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
 from .sip_reader import SipReader
@@ -41,8 +39,8 @@ class SipInput:
     """
 
     __slots__ = (
-        *("_actor_loop", "_actors", "_arrivals", "_counters", "_late", "_on_lost", "_output", "_poison", "_reader"),
-        *("_remarks", "_replacements"),
+        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_poison", "_reader", "_remarks"),
+        "_replacements",
     )
 
     def __init__(
@@ -50,7 +48,6 @@ class SipInput:
         actor_loop: ActorLoop,
         actors: ActorTable,
         arrivals: Arrivals,
-        late: LateAnswers,
         replacements: Replacements,
         reader: SipReader,
         output: SipOutput,
@@ -62,7 +59,6 @@ class SipInput:
         self._actor_loop = actor_loop
         self._actors = actors
         self._arrivals = arrivals
-        self._late = late
         self._replacements = replacements
         self._reader = reader
         self._output = output
@@ -129,7 +125,7 @@ class SipInput:
         elif isinstance(message, Request):
             self._take_new(message, source, record, now)
         else:
-            self._late.take(message, source, record, now)
+            self._arrivals.take_response(message, source, record, now)
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
 
@@ -154,7 +150,7 @@ class SipInput:
         if call_id is None:
             return False
         key = call_id.decode("utf-8", "surrogateescape"), tag
-        return self._actors.find(key) is not None or (not peek.is_request(data) and self._late.is_ours(*key))
+        return self._actors.find(key) is not None or (not peek.is_request(data) and self._arrivals.is_own(*key))
 
     def _refuse(self, record: Any) -> None:
         """Answer a request on which the program failed (RFC 3261 section 21.5.1)."""

@@ -21,7 +21,6 @@ from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, Quarantined, Retire, SendFailed, SendSip
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
-from ..call.late_answer import LateAnswer
 from ..config import NodeConfig
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..handle import notice_handlers
@@ -49,11 +48,11 @@ from .destinations import Destinations
 from .draining import Draining
 from .kept_calls import KeptCalls
 from .late_answers import LateAnswers
-from .local_tags import LocalTags
 from .media_moves import MediaMoves
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
+from .sessions import SessionConfigs
 from .sip_input import SipInput
 from .sip_reader import SipReader
 from .succession import Succession
@@ -128,7 +127,7 @@ class CallWorker:
         self.factory = CallFactory(
             config,
             self.slots,
-            tokens,
+            SessionConfigs(self.output, config, tokens, secret),
             self.output,
             self._outbox,
             self.actors,
@@ -136,7 +135,6 @@ class CallWorker:
             self.metrics,
             owner=self,
             record=lambda call_id: self.trace.begin(call_id) if self.trace is not None else None,
-            tags=LocalTags(tokens, secret),
         )
         totals.include(self.factory.configs.rows)
         self.registrations = Registrations(
@@ -173,6 +171,15 @@ class CallWorker:
             lose=self._on_media_untaken,
         )
         self._media_moves = MediaMoves(self._outbox, self.actor_loop)
+        late = LateAnswers(
+            self.actor_loop,
+            self.actors,
+            self.factory.configs,
+            self.output.addresses,
+            self._outbox,
+            totals,
+            identity=lambda host: self.arrivals.policy.identity or self.arrivals.account.identity(host),
+        )
         self.arrivals = Arrivals(
             config,
             self.output,
@@ -191,23 +198,12 @@ class CallWorker:
             parse_errors=totals.cell("sipswarm_sip_parse_errors_total", "message"),
             is_draining=lambda: self.draining.refuses,
             is_deferring=lambda: self.draining.defers,
-        )
-        self._late = LateAnswers(
-            self.actor_loop,
-            self.actors,
-            self.arrivals,
-            self.factory.configs,
-            self.output.addresses,
-            self._outbox,
-            tokens,
-            self.factory.tags,
-            totals,
+            take_late=late.take,
         )
         self._input = SipInput(
             self.actor_loop,
             self.actors,
             self.arrivals,
-            self._late,
             self.replacements,
             SipReader(self.factory.configs.counts, strict=config.strict),
             self.output,
@@ -412,8 +408,6 @@ class CallWorker:
         self._kept.forget(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
-        elif isinstance(actor, LateAnswer):
-            self._late.forget(actor)
         elif known and isinstance(actor, CallActor):
             actor.let_go()
             if self.trace is not None:

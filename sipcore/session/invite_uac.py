@@ -13,7 +13,6 @@ from typing import Final, final
 
 from ..errors import LocalProtocolError
 from ..message.header_lines import HeaderPairs, lines_of, merged
-from ..message.hop import Transmit, bracketed
 from ..message.messages import Response
 from ..transaction.client_transaction import ClientState, cancel_request
 from .dialog import Dialog, DialogState, OfferInput, OfferState, ends_call, takes_update
@@ -63,7 +62,8 @@ class InviteUac(FinalHandler):
     """
 
     __slots__ = (
-        *("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_late", "_sender", "_to", "_took_over", "_uri"),
+        *("_answered_by", "_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_late", "_sender", "_to"),
+        *("_took_over", "_uri"),
         "refused",
     )
 
@@ -78,8 +78,10 @@ class InviteUac(FinalHandler):
         self._uri = uri
         self._last_cseq = 0
         self._took_over = False
-        self._late: dict[str, Transmit] | None = None
-        """The ACK of each 2xx that came when its INVITE was over, by To tag; None = none came."""
+        self._answered_by: str | None = None
+        """The To tag of the 2xx that made the call."""
+        self._late: dict[str, OutgoingInvite] | None = None
+        """What has the ACK of each 2xx that came when its INVITE was over, by To tag; None = none came."""
         self._fork_count = 0
         """Dialogs that responses to the first INVITE have made so far, in all of its attempts."""
         self.refused: OutgoingInvite | None = None
@@ -113,10 +115,10 @@ class InviteUac(FinalHandler):
             core.requests.retransmissions += 1
             core.config.counts.received("INVITE")
             core.config.counts.sent("ACK")
-            core.requests.transmits.append(known)
+            core.requests.transmits.append(known.acks[tag])
             return
         dialog = core.dialog
-        if dialog is not None and dialog.remote_tag == tag and dialog.state is not DialogState.EARLY:
+        if dialog is not None and dialog.remote_tag == tag and (self._took_over or self._answered_by == tag):
             if self._took_over and dialog.state is DialogState.CONFIRMED and number <= dialog.local_cseq:
                 self._acknowledge(dialog, number)
         elif core.is_caller and (number <= self._last_cseq or self._took_over):
@@ -136,24 +138,23 @@ class InviteUac(FinalHandler):
         core = self._core
         late = self._late = self._late or {}
         if len(late) >= MOST_LATE:
-            core.requests.ignored += 1
             return
         local = response.headers.mended("From") or f"{self._from};tag={core.local_tag}"
         dialog = Dialog.of_response(response, local, core.local_tag, core.config.max_forwards)
         dialog.confirm(response)
-        dialog.remote_target = dialog.remote_target or self._uri or f"sip:{bracketed(core.hop.host)}:{core.hop.port}"
+        dialog.remote_target = dialog.remote_target or self._uri or core.place
         if core.dialog is None and core.state in OVER:
             core.dialog = dialog
-        core.config.counts.late_answers += 1
+        core.config.counts.answered_late()
         late[dialog.remote_tag] = self._acknowledge(dialog, response.cseq.number)
         self._hang_up_fork(dialog, now)
 
-    def _acknowledge(self, dialog: Dialog, number: int) -> Transmit:
-        """Send the ACK of a 2xx to an INVITE of which no record is left, and return it."""
+    def _acknowledge(self, dialog: Dialog, number: int) -> OutgoingInvite:
+        """Send the ACK of a 2xx to an INVITE of which no record is left, and return one that has it."""
         client = OutgoingInvite(0, dialog.request_uri, dialog, self._sender.next_hop(dialog))
         client.cseq = number
         self._sender.send_ack(client, dialog)
-        return client.acks[dialog.remote_tag]
+        return client
 
     def invite(
         self,
@@ -491,6 +492,7 @@ class InviteUac(FinalHandler):
             core.events.append(RequestFinished(client.cancel_id, "CANCEL", response, response.status))
         core.dialog = dialog
         if not client.reinvite:
+            self._answered_by = to_tag
             core.move(_ANSWER)
         if client.cancel is not _NOT_CANCELLED and not client.reinvite:
             self._sender.send_ack(client, dialog)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from ..errors import LocalProtocolError
-from ..message.hop import Hop
+from ..message.hop import Hop, bracketed
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
 from .dialog import Dialog, DialogState, takes_update
@@ -164,6 +164,11 @@ class SessionCore:
             self.domain = hop.host
         self.home = hop.host
         self.use(config)
+
+    @property
+    def place(self) -> str:
+        """SIP URI of the hop of the first INVITE."""
+        return f"sip:{bracketed(self.hop.host)}:{self.hop.port}"
 
     @property
     def is_timed(self) -> bool:

@@ -50,6 +50,10 @@ class TransactionCounts:
         """A request within a dialog came from outside of its peer set."""
         self.strangers += 1
 
+    def answered_late(self) -> None:
+        """A dialog whose 2xx came late was acknowledged and hung up."""
+        self.late_answers += 1
+
     def put_up_with(self, used: Iterable[Leniency]) -> None:
         """Reading a message or a description took these leniencies."""
         for each in used:

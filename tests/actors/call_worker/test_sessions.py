@@ -8,6 +8,7 @@ from sipswarm.actors.transport.counters import SipCounters
 from sipswarm.actors.transport.local_addresses import LocalAddress
 from sipswarm.actors.transport.output import SipOutput
 from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.tokens import Tokens
 
 HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 5060), "127.0.0.1")
 
@@ -15,9 +16,8 @@ HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 50
 def made() -> SessionConfigs:
     totals = Totals()
     listeners = (Listener("udp", "127.0.0.1", 5060),)
-    return SessionConfigs(
-        SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None), NodeConfig("", (), 0)
-    )
+    output = SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None)
+    return SessionConfigs(output, NodeConfig("", (), 0), Tokens(bytes), b"")
 
 
 def test_calls_of_one_identity_share_a_configuration() -> None:

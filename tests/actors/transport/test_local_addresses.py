@@ -15,6 +15,7 @@ from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.actors.transport.local_addresses import MOST, LocalAddresses, is_of_this_host, route_to
 from sipswarm.actors.transport.output import SipOutput
 from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.tokens import Tokens
 
 ROUTES = {"192.0.2.9": "192.0.2.1", "10.0.0.9": "10.0.0.1", "127.0.0.9": "127.0.0.1", "2001:db8::9": "2001:db8::5"}
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -177,7 +178,7 @@ def test_the_configuration_of_a_call_follows_its_destination(advertise: tuple[st
     totals = Totals()
     listeners = (Listener("udp", "0.0.0.0", 5060), Listener("tcp", "0.0.0.0", 5060))
     output = SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None, advertise)
-    configs = SessionConfigs(output, NodeConfig("", (), 0))
+    configs = SessionConfigs(output, NodeConfig("", (), 0), Tokens(bytes), b"")
     config = configs.of(output.addresses.toward(0, "127.0.0.9"), Identity("sip:a@example.org"))
     assert config.roams
     assert config.leaves_from == Hop("udp", "127.0.0.1", 5060)
