@@ -15,7 +15,7 @@ from ..bus.messages import LoadFinished, Snapshot
 from ..config import ProcessOrder, name_of
 from ..host import kernel
 from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
-from .restart_policy import BUDGETS, GIVEN_UP, Phase, RestartPolicy
+from .restart_policy import BUDGETS, Phase, RestartPolicy
 from .started_process import StartedProcess
 
 WARN_AFTER: Final = 1.5
@@ -33,13 +33,12 @@ class ChildProcess:
         ready: it is linked to all others.
         started: it has been told that calls may come; that is done once for each process.
         drained: it has reported that no calls are left.
-        phase: the work that its processes do.
         abort_sent: it hung, and was made to end.
         live_calls, unclosed: as of its last report.
         records, reported: records of ended calls that came of this process, and that it had sent by its last report.
         load: its share of a load is done.
         roll: descriptor of the memory of its roll; -1 = it has none.
-        restarts: decides when it is started again.
+        restarts: decides when it is started again, and for which work.
     """
 
     __slots__ = (
@@ -53,7 +52,7 @@ class ChildProcess:
             "incarnation",
             "live_calls",
         ),
-        *("_roll", "load", "phase", "ready", "records", "reported", "restarts", "role", "roll", "slot"),
+        *("_roll", "load", "ready", "records", "reported", "restarts", "role", "roll", "slot"),
         *("started", "unclosed"),
     )
 
@@ -62,7 +61,6 @@ class ChildProcess:
         self.slot = slot
         self.incarnation = 0
         self.ready = self.started = self.drained = self.abort_sent = False
-        self.phase = Phase.SERVING
         self.live_calls = self.unclosed = self.records = self.reported = 0
         self.load: LoadFinished | None = None
         self.restarts = RestartPolicy(BUDGETS[role])
@@ -91,12 +89,7 @@ class ChildProcess:
     @property
     def quarantined(self) -> bool:
         """Whether its processes died too often, and it takes no work any more."""
-        return self.phase is not Phase.SERVING
-
-    @property
-    def may_have_calls(self) -> bool:
-        """Whether there is a process that has not reported the end of its calls, or one comes that has to end them."""
-        return not self.drained and self.phase is not Phase.LEFT and (self.runs or self.phase is Phase.CLOSING)
+        return self.restarts.phase is not Phase.SERVING
 
     def keep_roll(self) -> None:
         """Make the memory in which its calls are kept while they are not reported (`host.roll`).
@@ -208,11 +201,6 @@ class ChildProcess:
     def finished(self, load: LoadFinished) -> None:
         """Its share of a load is done."""
         self.load = load
-
-    def give_up(self) -> None:
-        """Note that its processes died too often: those that come now, if any, have other work and a new budget."""
-        self.phase = GIVEN_UP[self.role, self.phase]
-        self.restarts = RestartPolicy(BUDGETS["closing"])
 
     def silence(self, now: float) -> float:
         """Seconds since its last heartbeat."""

@@ -59,7 +59,7 @@ GIVEN_UP: Final = {
 class RestartPolicy:
     """The restarts of one slot of one role. All times are monotonic seconds."""
 
-    __slots__ = ("_budget", "_deaths", "_failed", "_started")
+    __slots__ = ("_budget", "_deaths", "_failed", "_started", "phase")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -67,6 +67,28 @@ class RestartPolicy:
         self._failed = 0
         """Failed starts in a row."""
         self._started = 0.0
+        self.phase = Phase.SERVING
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether a process is to be there that only ends calls."""
+        return self.phase is Phase.CLOSING
+
+    @property
+    def is_left(self) -> bool:
+        """Whether no process is to be there any more."""
+        return self.phase is Phase.LEFT
+
+    def give_up(self, role: str) -> None:
+        """Note that the processes died too often: those that come now, if any, have other work and a new budget.
+
+        Args:
+            role: of the slot, as in `GIVEN_UP`.
+        """
+        self.phase = GIVEN_UP[role, self.phase]
+        self._budget = BUDGETS["closing"]
+        self._deaths.clear()
+        self._failed = 0
 
     @property
     def words(self) -> str:

@@ -54,7 +54,6 @@ from .binding import bind_all
 from .child_process import ChildProcess, with_usage
 from .node_descriptors import NodeDescriptors
 from .recycling import Recycling
-from .restart_policy import Phase
 from .service_report import ServiceReport
 from .spare import Spare
 
@@ -355,7 +354,7 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         order = ProcessOrder(child.role, child.slot, child.incarnation, self.config, self._descriptors.of(child))
-        order = dataclasses.replace(order, closing=child.phase is Phase.CLOSING)
+        order = dataclasses.replace(order, closing=child.restarts.is_closing)
         try:
             child.start(order, self._spare.take(child.role), self._on_exit, self._now())
         except OSError as error:
@@ -419,7 +418,7 @@ class Supervisor:
         """
         reason = f"{child.name} {child.restarts.words}"
         if child.quarantined:
-            child.give_up()
+            child.restarts.give_up(child.role)
             _logger.error("%s while it ended its calls; those that are left get no BYE", reason)
             self._check_drained()
             return
@@ -429,7 +428,7 @@ class Supervisor:
         if child.role == "dispatcher" or not self._all_ready.is_set():
             self._fail(reason)
             return
-        child.give_up()
+        child.restarts.give_up(child.role)
         self._node_totals.given_up(child.name)
         if child.role == "media":
             _logger.error("%s and is not started again", reason)
@@ -447,7 +446,7 @@ class Supervisor:
         self._check_plan()
 
     def _respawn(self, child: ChildProcess) -> None:
-        if not self._closing and not child.runs and child.phase is not Phase.LEFT:
+        if not self._closing and not child.runs and not child.restarts.is_left:
             self._spawn(child)
 
     def _fail(self, reason: str) -> None:
@@ -560,7 +559,7 @@ class Supervisor:
     def _all_drained(self) -> bool:
         """Whether no call worker has a call left."""
         calls = [each for each in self._children.values() if each.role == "call"]
-        return not any(each.may_have_calls for each in calls)
+        return all(each.drained or not (each.runs or each.restarts.is_closing) for each in calls)
 
     def _check_drained(self) -> None:
         if self._draining and self._all_drained():

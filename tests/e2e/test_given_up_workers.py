@@ -65,7 +65,7 @@ def call_id_in(supervisor: Supervisor, number: int, name: str) -> str:
 async def killed(supervisor: Supervisor, name: str, *, until_phase: Phase) -> float:
     """Kill a process as soon as it is there, again and again, until the slot is in a phase; the time of that."""
     child = next(each for each in supervisor._children.values() if each.name == name)
-    while child.phase is not until_phase:
+    while child.restarts.phase is not until_phase:
         if child.pid is not None:
             os.kill(child.pid, signal.SIGKILL)
         await asyncio.sleep(0.02)

@@ -80,12 +80,19 @@ def test_a_start_that_the_system_refuses_is_tried_again_for_ever_and_counts_for_
     ],
 )
 def test_what_follows_when_the_processes_of_a_slot_died_too_often(role: str, phases: list[Phase]) -> None:
-    went = [Phase.SERVING]
-    while (following := GIVEN_UP.get((role, went[-1]))) is not None:
-        went.append(following)
+    policy = RestartPolicy(BUDGETS[role])
+    went = [policy.phase]
+    while (role, policy.phase) in GIVEN_UP:
+        policy.give_up(role)
+        went.append(policy.phase)
     assert went == phases
+    assert (policy.is_closing, policy.is_left) == (False, phases[-1] is Phase.LEFT)
 
 
 def test_processes_that_end_calls_have_a_budget_of_their_own_with_pauses() -> None:
-    policy = RestartPolicy(BUDGETS["closing"])
-    assert [dies(policy, float(number), 0.1) for number in range(5)] == [*BACK_OFF[:4], None]
+    policy = RestartPolicy(BUDGETS["call"])
+    assert [dies(policy, float(number), 0.1) for number in range(6)][-1] is None
+    policy.give_up("call")
+    assert policy.is_closing
+    assert [dies(policy, 6.0 + number, 0.1) for number in range(5)] == [*BACK_OFF[:4], None]
+    assert policy.words == "died 5 times in 60 s"
