@@ -135,7 +135,7 @@ def test_a_turn_waits_for_a_spare_but_not_for_ever() -> None:
 
 
 def _quarantined(child: ChildProcess) -> None:
-    child.give_up()
+    child.restarts.give_up(child.role)
 
 
 def _finished(child: ChildProcess) -> None:
