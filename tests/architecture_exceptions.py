@@ -111,6 +111,7 @@ WHY_LARGER = {
     "actors/call/actor.py": "the one state machine of a call, with a method for each command",
     "actors/call/media.py": "offer and answer, streams and what is sent on them share the lines of one call",
     "actors/call_worker/call_factory.py": "composes a call of its session, media, handle and tables",
+    "actors/call_worker/out_of_dialog.py": "what its answers depend on is told by the call worker: a callback each",
     "actors/call_worker/worker.py": "composes a call worker; methods of a role, and of `CallOwner`",
     "actors/cli/load.py": "a command of the user's: an option each",
     "actors/cli/load_run.py": "composes the run of a load",
