@@ -24,7 +24,7 @@ from ..load.failures import Failures
 from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
-from ..load.results import Results
+from ..load.results import Results, written
 from ..load.run_ends import row_of_lost
 from ..load.scenario import name_of
 from ..load.schedule import Plan, Share
@@ -164,6 +164,7 @@ class LoadRun:
         if problem:
             self.results.unwritten(problem)
             result = self.report.judge(self._ending(signals, seconds))
+            await self._correct(result)
         return result
 
     def _on_call_finished(self, row: CallFinished) -> None:
@@ -281,6 +282,13 @@ class LoadRun:
         missing = self.results.seconds_missing
         return self._writer.problem or (f"timeline.csv lacks {missing} seconds, the disk took none" if missing else "")
 
+    async def _correct(self, result: Result) -> None:
+        """Write the summary again, because the run is judged by what could not be written, too."""
+        if not self._writer.busy:
+            text = written(result.summary)
+            self._writer.start(lambda: self.results.write_last({"summary.json": text}))
+            await self._writer.idle(WRITE_TIMEOUT)
+
     def _files(self, summary: dict[str, Any], reasons: tuple[str, ...]) -> Callable[[], str]:
         """Return the job of writing every file that is made from the figures as they are now.
 
@@ -293,15 +301,20 @@ class LoadRun:
         def job() -> str:
             ladders.write()
             calls = tuple(ladders.calls)
+            page = page_of(summary, reasons, points, failures, calls, first_failure)
+            problem = ""
+            if summary["exit_code"] is not None:
+                junit = junit_of(summary, reasons, failures, calls)
+                small = {"summary.json": written(summary), "junit.xml": junit}
+                problem = results.write_last({**small, "report.html": page})
             try:
                 results.append_timeline()
-                results.write("report.html", page_of(summary, reasons, points, failures, calls, first_failure))
-                if summary["exit_code"] is not None:
-                    results.write("junit.xml", junit_of(summary, reasons, failures, calls))
-                results.write_summary(summary)
+                if summary["exit_code"] is None:
+                    results.write("report.html", page)
+                    results.write_summary(summary)
             except OSError as error:
-                return f"{results.folder} cannot be written: {error.strerror}"
-            return ""
+                problem = problem or f"{results.folder} cannot be written: {error.strerror}"
+            return problem
 
         return job
 

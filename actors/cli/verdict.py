@@ -26,9 +26,8 @@ def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> 
     )
     for reason in result.reasons:
         echo(f"  {reason}")
-    echo(f"summary: {results.summary_path}")
-    echo(f"calls: {results.calls_path}")
-    echo(f"report: {results.report_path}")
+    for what, name in (("summary", "summary.json"), ("calls", "calls.csv"), ("report", "report.html")):
+        echo(f"{what}: {results.where(name)}")
 
 
 def result_lines(summary: dict[str, Any]) -> Iterator[str]:

@@ -3,7 +3,8 @@
 Rows of calls go to calls.csv.partial as they come, by a thread, and the file gets its name at the end. timeline.csv
 gets each second once, whole lines at a time. summary.json, junit.xml and report.html are replaced as a whole. Rows wait
 for a disk that is full or stands still, MOST_ROWS at most, and never hold up the run; when one is lost `error` has the
-reason, and the verdict must name it.
+reason, and the verdict must name it. A little room is reserved for the summary of the end. A file that has no room at
+the end is removed, because what stands in it is that the run goes on; `unfinished` names it.
 
 Files of an earlier run in the folder get the suffix `.previous` before this run begins, and are removed when its
 processes are up. So, whenever this run is killed, no file in the folder reads as its result. A run that cannot start
@@ -82,6 +83,9 @@ CLOSING: Final = 3.0
 """Seconds that the end of a run waits for the rows that are left."""
 FILES: Final = ("summary.json", "junit.xml", "calls.csv", "timeline.csv", "report.html")
 """Files of a run."""
+RESERVED: Final = 16_384
+"""Octets that are kept free on the disk for summary.json and junit.xml of the end."""
+_RESERVE: Final = "reserve.partial"
 PREVIOUS: Final = ".previous"
 """Suffix of the files of an earlier run."""
 
@@ -93,6 +97,7 @@ def set_aside(folder: Path) -> None:
         ConfigurationError: the folder cannot be written.
     """
     try:
+        (folder / _RESERVE).unlink(missing_ok=True)
         for name in FILES:
             if name != "calls.csv":  # the rows of this run replace those
                 (folder / f"{name}.partial").unlink(missing_ok=True)
@@ -146,6 +151,8 @@ class Results:
         self.folder = folder
         self.error = ""
         """Why rows are missing in calls.csv; empty = none is."""
+        self.unfinished: dict[str, str] = {}
+        """The files that are not there, or not complete, at the end, each with the reason."""
         self.seconds_missing = 0
         """Rows of timeline.csv that waited too long for a disk."""
         self._seconds: deque[Row] = deque()
@@ -162,6 +169,8 @@ class Results:
             )
         except OSError as error:
             raise _not_writable(folder, error) from error
+        with suppress(OSError):  # on a disk without that much room nothing is reserved
+            (folder / _RESERVE).write_bytes(bytes(RESERVED))
         self._write_row(COLUMNS)
 
     def incomplete(self, why: str) -> None:
@@ -256,7 +265,7 @@ class Results:
         Raises:
             OSError: it cannot be written.
         """
-        self.write("summary.json", json.dumps(shown_values(summary), indent=1) + "\n")
+        self.write("summary.json", written(summary))
 
     def add_seconds(self, rows: Iterable[Row]) -> None:
         """Take final seconds of the timeline, which wait for `append_timeline`."""
@@ -294,8 +303,47 @@ class Results:
             OSError: it cannot be written.
         """
         temporary = self.folder / f"{name}.partial"
-        temporary.write_text(text, encoding="utf-8", errors=LAST_RESORT)
-        os.replace(temporary, self.folder / name)
+        try:
+            temporary.write_text(text, encoding="utf-8", errors=LAST_RESORT)
+            os.replace(temporary, self.folder / name)
+        except OSError:
+            with suppress(OSError):  # a part of it would only take room
+                temporary.unlink(missing_ok=True)
+            raise
+
+    def write_last(self, texts: Mapping[str, str]) -> str:
+        """Replace files for the last time, those first that stand first; the room that was reserved is free for them.
+
+        One that has no room is written without the one before it, or is not there.
+
+        Returns:
+            Why some could not be written; empty = all are.
+        """
+        with suppress(OSError):
+            (self.folder / _RESERVE).unlink(missing_ok=True)
+        for name, text in texts.items():
+            self.unfinished.pop(name, None)
+            try:
+                self.write(name, text)
+            except OSError:
+                with suppress(OSError):
+                    (self.folder / name).unlink(missing_ok=True)
+                try:
+                    self.write(name, text)
+                except OSError as error:
+                    self.unfinished[name] = error.strerror or str(error)
+        missing = [name for name in texts if name in self.unfinished]
+        if not missing:
+            return ""
+        return f"{self.folder} cannot be written: {self.unfinished[missing[0]]}; it has no {' and no '.join(missing)}"
+
+    def where(self, name: str) -> str:
+        """Return the path of a file for people, with what it lacks."""
+        path, why = self.folder / name, self.unfinished.get(name)
+        if why is None:
+            return str(path)
+        partial = self.folder / f"{name}.partial"
+        return f"{partial} is not complete: {why}" if partial.is_file() else f"{path} could not be written: {why}"
 
     def close_calls(self, within: float = CLOSING) -> None:
         """Give calls.csv its name; where rows are missing the partial file keeps its own, and `error` says so.
@@ -311,6 +359,7 @@ class Results:
         if missing or not rows.ended or rows.problem:
             lacks = f" lacks {missing} rows" if missing else " is not complete"
             self.incomplete(f"{self.calls_path}{lacks}: {rows.problem}")
+            self.unfinished["calls.csv"] = f"it{lacks}: {rows.problem}" if missing else rows.problem
 
     def begun(self) -> None:
         """Remove the files of an earlier run, because this run has started."""
@@ -325,7 +374,7 @@ class Results:
         if self._rows is not None:
             self._rows.close(0.0)
             self._rows = None
-            for name in ("calls.csv.partial", "summary.json.partial", "summary.json"):
+            for name in ("calls.csv.partial", "summary.json.partial", "summary.json", _RESERVE):
                 (self.folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # another file is in it
                 self.folder.rmdir()
@@ -340,6 +389,11 @@ class Results:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerow(row)
             self._rows.put(text.getvalue().encode("utf-8", LAST_RESORT))
+
+
+def written(summary: Mapping[str, Any]) -> str:
+    """Return a summary as it stands in its file."""
+    return json.dumps(shown_values(summary), indent=1) + "\n"
 
 
 def _append(path: Path, octets: bytes, *, new: bool) -> None:

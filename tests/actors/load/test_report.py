@@ -687,6 +687,7 @@ def test_calls_and_summary_are_written(tmp_path: Path) -> None:
     for verdict in ("running", "passed"):
         results.write_summary({"verdict": verdict})
         assert json.loads(results.summary_path.read_text()) == {"verdict": verdict}
+    assert results.write_last({"summary.json": "{}"}) == ""
     assert sorted(each.name for each in results.folder.iterdir()) == ["calls.csv", "summary.json"]
     assert not results.error
 
