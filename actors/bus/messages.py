@@ -271,7 +271,9 @@ class CallFinished(NamedTuple):
     detail: str = ""
     """what the cause does not say, such as the file that a call was to play"""
     media_moved: float = 0.0
-    """Seconds in which no media worker had its streams, because the one before was lost."""
+    """Seconds in which no media worker had its streams, because the one before was lost; until its end at most."""
+    media_lost: bool = False
+    """Its streams were at no media worker at its end, or were lost after it with what they had counted."""
     media_held: float = 0.0
     """Seconds of the answered call, over all streams, in which a hold or a direction left no media of the peer due."""
     media_removed: float = 0.0

@@ -427,6 +427,7 @@ class CallActor(Actor, StreamOwner):
         if not gone:
             return
         if self.state is State.OVER:
+            self.move.lost_after_end()
             self._close_if_settled()
         elif self.media.is_lost and self.media.can_move:
             for event in self.media.digits.lost():

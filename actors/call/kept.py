@@ -20,6 +20,17 @@ class KeptStream(NamedTuple):
     may_send: bool
 
 
+class KeptRecordings(NamedTuple):
+    """The files that a call records into."""
+
+    lost: int
+    """How many of them have lost their writer: the first ones."""
+    names: tuple[str, ...]
+    """Of the files, in order."""
+    wanted: tuple[str, ...]
+    """The name that the user gave, for each of them; empty = the same."""
+
+
 class KeptMedia(NamedTuple):
     """The agreement of a call and its streams."""
 
@@ -32,6 +43,10 @@ class KeptMedia(NamedTuple):
     protocols: tuple[str, ...]
     streams: tuple[tuple[object, ...], ...]
     """`KeptStream` as plain tuples."""
+    sink: tuple[str | int | float, ...]
+    """Where the received audio goes, a `media.messages.SinkSpec`; empty = as that of a new call."""
+    recordings: tuple[object, ...]
+    """`KeptRecordings` as a plain tuple; empty = none."""
 
 
 class KeptCall(NamedTuple):

@@ -38,7 +38,7 @@ from ..diagnosis.offer_warnings import NO_ADDRESS, NOT_SENT_TO, NOTHING_FITS
 from ..runtime.outbox import Remark
 from .digit_requests import DigitRequests
 from .forks import Forks
-from .kept import KeptMedia, KeptStream
+from .kept import KeptMedia, KeptRecordings, KeptStream
 from .media_stream import MediaStream
 from .reach import Reach
 from .recordings import Recordings
@@ -422,6 +422,8 @@ class CallMedia:
             remote.to_bytes(),
             self.exchange.protocols,
             streams,
+            () if demand.sink[:1] == ("callback",) else demand.sink,  # its function goes with the process
+            self.recordings.keep(),
         )
 
     def take_over(self, kept: KeptMedia, fork: int) -> list[int]:
@@ -445,6 +447,10 @@ class CallMedia:
             line.keyed(tuple(Crypto(*key) for key in each.crypto))
             line.agreed(each.may_send, None if each.events is None else frozenset(each.events))
             self.lines.append(line)
+        if kept.sink:
+            self.demand = self.demand._replace(sink=kept.sink)
+        if kept.recordings:
+            self.recordings.take_over(KeptRecordings._make(kept.recordings))
         self.answered = True
         return [line.stream_id for line in self.lines if line.stream_id]
 

@@ -59,7 +59,7 @@ class MediaMove:
 
     __slots__ = (
         *("_again", "_deadline", "_media", "_session", "_since", "_update", "_update_number"),
-        *("has_sent", "is_refused", "reason", "seconds", "step"),
+        *("_ended", "has_sent", "is_refused", "reason", "seconds", "step"),
     )
 
     def __init__(self, session: InviteSession, media: CallMedia, update: OwnUpdate) -> None:
@@ -73,9 +73,11 @@ class MediaMove:
         self._again = False
         """The streams in the place of the lost ones were lost too, while the peer had not answered."""
         self._deadline: float | None = None
+        self._ended = False
+        """The streams were lost after the end of the call, before their final statistics."""
         self.reason = LOST
         self.seconds = 0.0
-        """How long the peer's media had no stream, over all moves."""
+        """How long the peer's media had no stream, over all moves that have ended."""
         self.step = Step.DONE
         self.has_sent = False
         """Whether the last `go_on` has sent an offer."""
@@ -98,6 +100,23 @@ class MediaMove:
         """Whether the open local re-INVITE is that of the move, so that no user waits for it."""
         return self.step is Step.OFFERED
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the media has no stream that the peer sends to, or its last figures were lost after the end."""
+        return self._since > 0 or self._ended
+
+    def seconds_until(self, ended: float) -> float:
+        """Return how long the peer's media had no stream, in seconds, with a gap that the end of the call ended.
+
+        Args:
+            ended: when the call ended, in monotonic seconds.
+        """
+        return self.seconds + (max(0.0, ended - self._since) if self._since else 0.0)
+
+    def lost_after_end(self) -> None:
+        """Note that the streams are gone before they were closed; the call has ended."""
+        self._ended = True
+
     def lost(self, reason: str, now: float) -> None:
         """Note that the streams are gone."""
         self.reason, self._update_number = reason, 0
@@ -110,6 +129,7 @@ class MediaMove:
     def forget(self) -> None:
         """Begin anew: nothing is agreed on."""
         self.step, self._since, self._deadline, self._update_number = Step.DONE, 0.0, None, 0
+        self._ended = False
 
     def go_on(self, now: float, *, up: bool, free: bool) -> MediaMoved | None:
         """Offer the new ports where that is due and permitted now.

@@ -301,7 +301,8 @@ class CallMetrics:
             digits_wrong=wrong,
             failure=cut(str(call.failure)),
             detail=call.actor.ending.detail or ("adopted" if call.adopted else ""),
-            media_moved=call.actor.move.seconds,
+            media_moved=call.actor.move.seconds_until(ended),
+            media_lost=call.actor.move.is_lost,
             **media_of(call.all_statistics)._asdict(),
         )
 

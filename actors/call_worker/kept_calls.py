@@ -91,9 +91,13 @@ class KeptCalls:
         if kept.place < 0:
             return
         revision, waiting, *numbers = session.marks
-        exchange = actor.media.exchange
+        media = actor.media
+        exchange = media.exchange
         entered = state_of(state, waits=bool(waiting))
-        revision = (*revision, exchange.local, exchange.remote, getattr(actor.user, "kept", ""), self._digits(actor))
+        revision = (
+            *(*revision, exchange.local, exchange.remote, getattr(actor.user, "kept", ""), self._digits(actor)),
+            *(media.demand.sink, media.recordings.marks),
+        )
         if revision != kept.revision or (waiting and waiting != kept.waiting):
             if not self._write(actor, ledger, kept.place, entered, numbers):
                 ledger.free(kept.place)

@@ -128,6 +128,7 @@ class MediaWork:
                 waits=partial(_waits, self._actor),
                 owes_answer=partial(_owes_answer, self._actor),
             )
+        self._actor.note_change()
         return request(self.requests)
 
     # ---- results

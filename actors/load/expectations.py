@@ -2,7 +2,8 @@
 
 The call worker that held the call and the tally that adds it up use the same function. So an expectation that was not
 checked is a failure and never a pass. The order is that of a call: a fault by itself, its final response, its duration,
-its digits, its media, and how its end was confirmed. The first that was missed is the failure.
+its digits, its media, and how its end was confirmed. The first that was missed is the failure. What a call misses that
+lost its media worker is no judgement of the other side, which got a re-INVITE or silence that was not planned.
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from sipswarm.media.messages import ONE_WAY_SHARE
 
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..diagnosis.failure_reasons import reason_of
+from ..diagnosis.failure_reasons import Blame, blame_of, reason_of
 
 AUDIBLE: Final = 0.5
 """Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
@@ -32,7 +33,9 @@ REQUEST_TIMEOUT: Final = 408
 DRAINED: Final = "drained"
 """Cause of a call that the end of the run ended."""
 INTERRUPTED: Final = "media_interrupted"
-"""What a call misses that had no media worker for a time: its digits and media are no judgement of the other side."""
+"""What a call misses that had no media worker for a time."""
+LOST: Final = "media_lost"
+"""What a call misses that had none at its end."""
 NO_CALL: Final = "no_call"
 """The outcome of a run of a scenario that placed no call."""
 
@@ -47,11 +50,25 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
     Returns:
         Its name; empty = the call passed.
     """
-    return (
+    answered = row.outcome == "answered"
+    failure = (
         row.failure
         or _missed_answer(row, load)
-        or (_missed_within(row, load) or _missed_close(row) if row.outcome == "answered" else "")
+        or (_missed_within(row, load) or _missed_close(row) if answered else "")
     )
+    return _of_lost_media(row, failure, answered=answered) or failure
+
+
+def _of_lost_media(row: CallFinished, failure: str, *, answered: bool) -> str:
+    """Return the failure of a call that lost its media worker instead of one of the other side; empty = none.
+
+    An answered call with a gap has failed, whatever else it did.
+    """
+    if not (row.media_moved or row.media_lost):
+        return ""
+    if blame_of(failure) is Blame.SUT if failure else answered and row.media_moved:
+        return LOST if row.media_lost else INTERRUPTED
+    return ""
 
 
 def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
@@ -76,8 +93,6 @@ def _missed_within(row: CallFinished, load: LoadConfig) -> str:
         remote = row.ended_by == "remote"
         if row.duration < load.hold - _forgiven(load.hold, 0.0 if remote else EARLY_LEAST):
             return "ended_early" if remote else "cut_short"
-    if row.media_moved:
-        return INTERRUPTED
     return _missed_digits(row, load) or _missed_media(row, load)
 
 

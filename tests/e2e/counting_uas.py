@@ -11,9 +11,16 @@ EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 
 
 class CountingUas:
-    """Answers 200 on a UDP port of its own, in a thread of its own, until it is closed."""
+    """Answers 200 on a UDP port of its own, in a thread of its own, until it is closed.
 
-    def __init__(self) -> None:
+    Args:
+        reinvited: False: it knows no INVITE within a call, and answers nothing more of a call that had one.
+    """
+
+    def __init__(self, *, reinvited: bool = True) -> None:
+        self._reinvited = reinvited
+        self.silenced: set[str] = set()
+        """Call-IDs of the calls of which it answers nothing more"""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -60,6 +67,10 @@ class CountingUas:
             method, uri, _ = lines[0].split(" ", 2)
             headers = [line for line in lines[1:] if re.match(r"(?i)(via|from|to|call-id|cseq):", line)]
             call_id = next(line.split(":", 1)[1].strip() for line in headers if line.lower().startswith("call-id"))
+            if method == "INVITE" and ";tag=uas" in data.decode() and not self._reinvited:
+                self.silenced.add(call_id)
+            if call_id in self.silenced:
+                continue
             if method == "INVITE" and call_id not in self._seen:
                 self._seen.add(call_id)
                 user = uri.removeprefix("sip:").partition("@")[0]

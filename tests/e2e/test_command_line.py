@@ -52,12 +52,12 @@ class Running:
         """The next line of its standard output."""
         return self._lines.get(timeout=SECONDS)
 
-    def end(self, *numbers: signal.Signals) -> tuple[int, str]:
-        """Send signals and wait; the exit code and what it wrote on standard error."""
+    def end(self, *numbers: signal.Signals, within: float = SECONDS) -> tuple[int, str]:
+        """Send signals and wait, some seconds at most; the exit code and what it wrote on standard error."""
         for number in numbers:
             self.process.send_signal(number)
             time.sleep(0.3)
-        code = self.process.wait(SECONDS)
+        code = self.process.wait(within)
         self._reader.join()
         assert self.process.stderr is not None
         return code, self.process.stderr.read()

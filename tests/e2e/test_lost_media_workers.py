@@ -33,6 +33,23 @@ async def robot(call):
     await call.bye()
 """
 
+RESUMED_RECORDER = """
+async def robot(call):
+    await call.answer()
+    await call.record("{path}")
+    call.keep("records")
+    await call.over()
+
+async def resume(call):
+    await call.dtmf("7", methods="rfc2833")
+    with open("{names}", "w") as file:
+        print(*call.recordings, file=file)
+    await call.digits(1)
+    with open("{names}", "a") as file:
+        print(*call.recordings, file=file)
+    await call.bye()
+"""
+
 
 def config(media_workers: int, hang_timeout: float = 5.0) -> NodeConfig:
     return NodeConfig(
@@ -152,3 +169,29 @@ def test_a_recording_goes_on_in_a_second_file_and_the_first_can_be_read(tmp_path
         with wave.open(str(each)) as opened:
             assert max(opened.readframes(opened.getnframes())) > 0
             assert opened.getnframes() > 3000
+
+
+def test_a_recording_goes_on_when_its_call_worker_and_then_its_media_worker_are_killed(tmp_path: Path) -> None:
+    file, first, second = tmp_path / "robot.py", tmp_path / "in.wav", tmp_path / "in-2.wav"
+    names = tmp_path / "names"
+    file.write_text(RESUMED_RECORDER.format(path=str(first), names=str(names)))
+
+    async def main() -> None:
+        settings = dataclasses.replace(config(2), answer=None, robot=RobotConfig(str(file)))
+        async with node(tmp_path / "run", settings) as supervisor, agent() as ua:
+            (call,) = await place(ua, target(supervisor), 1)
+            await until(lambda: first.exists() and first.stat().st_size > 8000)
+            os.kill(processes(supervisor)["call-0"][0], signal.SIGKILL)
+            await until(lambda: call.digits_received == "7")
+            before = first.stat().st_size
+            await until(lambda: first.stat().st_size > before)
+            os.kill(processes(supervisor)["media-0"][0], signal.SIGKILL)
+            await until(lambda: second.exists() and second.stat().st_size > 8000)
+            await call.dtmf("1", methods="rfc2833")
+            await until(lambda: not call.is_up)
+
+    run(main)
+    assert names.read_text().splitlines() == [str(first), f"{first} {second}"]
+    for each in (first, second):
+        with wave.open(str(each)) as opened:
+            assert max(opened.readframes(opened.getnframes())) > 0

@@ -58,14 +58,16 @@ def results(out: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
         return json.loads((out / "summary.json").read_text()), list(csv.DictReader(file))
 
 
-def run(uas: CountingUas, out: Path, *options: str, kills: Sequence[tuple[int, str]]) -> tuple[int, str]:
+def run(
+    uas: CountingUas, out: Path, *options: str, kills: Sequence[tuple[int, str]], within: float = SECONDS
+) -> tuple[int, str]:
     """Run a load; kill the process of each name when so many calls have come. Its exit code and its log."""
     running = Running("load", f"bob@{uas.address}", "--out", str(out), *OPTIONS, *options)
     try:
         for calls, name in kills:
             wait_for_calls(uas, calls)
             kill(running, name)
-        return running.end()
+        return running.end(within=within)
     finally:
         running.close()
 
@@ -145,6 +147,21 @@ def test_a_load_goes_on_without_its_dispatcher_or_media_worker(tmp_path: Path, n
     assert users == 100
     assert summary["blame"]["sut"] == 0
     assert re.search(f"{name} ended with status -9", (tmp_path / "report.html").read_text())
+
+
+@pytest.mark.slow  # a BYE is repeated for 32 s
+def test_a_target_that_knows_no_reinvite_is_not_blamed_for_our_lost_media_worker(tmp_path: Path) -> None:
+    """Without the death of our process no re-INVITE would have been sent."""
+    options = ("-r", "20", "-m", "40", "-d", "3s", "--media", "silence", "--call-workers", "1")
+    with CountingUas(reinvited=False) as uas:
+        code, log = run(uas, tmp_path, *options, kills=[(20, "media-0")], within=3 * SECONDS)
+        silenced = set(uas.silenced)
+    summary, rows = results(tmp_path)
+    assert code == 98, log
+    assert silenced
+    failed = {row["id"]: (row["failure"], row["blame"]) for row in rows if row["failure"]}
+    assert summary["blame"]["sut"] == 0, failed
+    assert {failed[each] for each in silenced} == {("media_lost", "generator")}
 
 
 @pytest.mark.slow  # six starts of a process

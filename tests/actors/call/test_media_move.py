@@ -1,12 +1,15 @@
 """The move of a call's media to another media worker: when the peer gets the new ports, and what ends the call."""
 
+import marshal
 from typing import Any
 
 import pytest
 
+from sipswarm.actors.call.actor import CallActor
 from sipswarm.actors.call.joined_statistics import joined
+from sipswarm.actors.call.kept import KeptCall, KeptMedia, KeptRecordings
 from sipswarm.actors.call.notices import Answered, DigitsSent, Ended, InviteReceived, MediaMoved, Notice
-from sipswarm.actors.call.recordings import Recordings
+from sipswarm.actors.call.recordings import KEPT, Recordings
 from sipswarm.actors.call.state import State
 from sipswarm.media import messages as media
 from sipswarm.sipcore.message.messages import Request
@@ -79,6 +82,49 @@ def test_the_gap_lasts_from_the_loss_to_the_answer_of_the_peer() -> None:
     made.line.carry()
     assert made.alice.last(MediaMoved).seconds == pytest.approx(0.5)
     assert made.alice.call.move.seconds == pytest.approx(0.5)
+
+
+# Alice                        Bob
+#  |-- INVITE (new port) ------>|  and no answer
+#  |-- BYE -------------------->|  and no answer
+def test_a_gap_that_the_end_of_the_call_ended_is_known_of_it() -> None:
+    made = established()
+    made.line.down = True
+    lost(made, made.alice)
+    move = made.alice.call.move
+    made.line.run(4.5)
+    made.alice.call.hang_up(4.5)
+    made.line.run(100.0)
+    assert made.alice.call.finished
+    assert "MediaMoved" not in made.alice.told()
+    ended = made.alice.call.times.ended
+    assert ended == pytest.approx(4.5)
+    assert move.seconds_until(ended) == pytest.approx(ended - 2.0)
+    assert move.is_lost
+
+
+def test_a_gap_that_is_over_does_not_grow() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.elsewhere = False
+    lost(made, made.alice)
+    made.line.run(2.5)
+    made.alice.elsewhere = True
+    made.line.carry()
+    assert made.alice.call.move.seconds_until(60.0) == pytest.approx(0.5)
+    assert not made.alice.call.move.is_lost
+
+
+def test_streams_that_are_lost_after_the_end_leave_the_call_without_their_figures() -> None:
+    made = established()
+    made.alice.holds_back = True
+    made.alice.call.hang_up(2.0)
+    made.line.carry()
+    assert not made.alice.call.move.is_lost
+    lost(made, made.alice, 2.1)
+    assert made.alice.told()[-1] == "Closed"
+    assert made.alice.call.move.is_lost
+    assert made.alice.call.move.seconds_until(made.alice.call.times.ended) == 0.0
 
 
 def test_a_call_without_another_media_worker_ends_with_a_bye_that_has_its_reason() -> None:
@@ -284,6 +330,80 @@ def test_names_of_recordings_pass_over_those_that_the_call_uses() -> None:
     assert [recordings.sink(("file", name)) for name in names] == [("file", name) for name in names]
     recordings.lost()
     assert [recordings.sink(("file", name))[1] for name in names] == ["a-3.wav", "a-2-2.wav", "b-2", "raw:c-2.raw"]
+
+
+def test_recordings_go_on_in_the_next_process_under_the_names_that_they_have() -> None:
+    recordings = Recordings()
+    assert recordings.keep() == ()
+    recordings.sink(("file", "a.wav"))
+    recordings.sink(("file", "b.wav"))
+    recordings.lost()
+    recordings.sink(("file", "a.wav"))
+    recordings.sink(("file", "c.wav"))
+    successor = Recordings()
+    successor.take_over(KeptRecordings(*marshal.loads(marshal.dumps(recordings.keep()))))
+    names = ["a.wav", "b.wav", "a-2.wav", "c.wav"]
+    assert successor.names == names
+    assert successor.marks == recordings.marks
+    assert successor.keep() == recordings.keep()
+    wished = ["a.wav", "c.wav", "b.wav"]
+    assert [successor.sink(("file", name))[1] for name in wished] == ["a-2.wav", "c.wav", "b-2.wav"]
+    successor.lost()
+    assert successor.sink(("file", "a.wav")) == ("file", "a-3.wav")
+
+
+def test_each_change_of_the_recordings_has_its_marks() -> None:
+    recordings = Recordings()
+    seen = [recordings.marks]
+    for change in (lambda: recordings.sink(("file", "a.wav")), recordings.lost, lambda: recordings.sink(("file", "a"))):
+        change()
+        seen.append(recordings.marks)
+    assert len(set(seen)) == 4
+    recordings.sink(("file", "a"))  # goes on
+    assert recordings.marks == seen[-1]
+
+
+@pytest.mark.parametrize("name", ["{}.wav", "\u00e4\u00e4{}.wav", "\udcff{}.wav"])
+def test_of_very_many_recordings_the_newest_are_kept(name: str) -> None:
+    recordings = Recordings()
+    for number in range(300):
+        recordings.sink(("file", name.format(f"{number:0100}")))
+    recordings.lost()
+    recordings.sink(("file", "last.wav"))
+    assert KEPT / 2 < len(marshal.dumps(recordings.keep())) < 2 * KEPT
+    successor = Recordings()
+    successor.take_over(KeptRecordings(*recordings.keep()))
+    assert 20 < len(successor.names) < 60
+    assert successor.names == recordings.names[-len(successor.names) :]
+    assert successor.sink(("file", "last.wav")) == ("file", "last.wav")
+    assert successor.sink(("file", successor.names[0]))[1] not in recordings.names
+
+
+def test_a_recording_goes_on_in_a_further_file_when_its_media_worker_dies_after_its_process() -> None:
+    made = established()
+    made.bob.reacts = answers
+    alice = made.alice
+    alice.call.media.set_sink(("file", "in.wav"), request_id=1)
+    made.line.carry()
+    assert alice.last(media.SetSink).sink == ("file", "in.wav")
+    kept = KeptCall(*marshal.loads(marshal.dumps(alice.call.keep(media=True))))
+    demand = alice.call.media.demand._replace(sink=())
+    alice.actor = CallActor(1, alice.call.session, demand, alice.outbox, is_uac=True, sdp_id=7)
+    alice.call.take_over(kept)
+    alice.call.media.claim()
+    made.line.carry()
+    assert alice.call.media.recordings.names == ["in.wav"]
+    lost(made, alice)
+    assert alice.last(media.ConfigureStream).sink == ("file", "in-2.wav")
+    assert alice.call.media.recordings.names == ["in.wav", "in-2.wav"]
+
+
+def test_a_sink_of_a_function_goes_with_its_process() -> None:
+    made = established()
+    made.alice.call.media.set_sink(("callback",))
+    made.line.carry()
+    kept = KeptCall(*made.alice.call.keep(media=True))
+    assert KeptMedia._make(kept.media).sink == ()
 
 
 def test_digits_that_have_not_begun_go_on_after_the_move_and_no_other_is_sent_twice() -> None:
