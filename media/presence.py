@@ -82,13 +82,22 @@ class MediaTime(NamedTuple):
 class _Rests:
     """The time from the answer on in which no media is due, by its reason."""
 
-    __slots__ = ("_is_removed", "_since", "_times")
+    __slots__ = ("_is_removed", "_since", "_times", "_was_both_ways")
 
     def __init__(self) -> None:
         self._times = {False: 0.0, True: 0.0}
-        self._is_removed = False
+        self._is_removed = self._was_both_ways = False
         self._since = -1.0
         """Since when media rests; -1 = it does not."""
+
+    def is_hold(self, direction: str) -> bool:
+        """Whether the peer holds by this new direction, with or without music.
+
+        Who sends only after having done both has put us on hold (RFC 3264 8.4).
+        """
+        held = direction == "recvonly" and self._was_both_ways
+        self._was_both_ways |= direction == "sendrecv"
+        return held
 
     def begin(self, now: float, *, is_removed: bool) -> None:
         """Media rests from now on; is_removed: because the peer has removed the line, else by a hold."""
@@ -258,7 +267,6 @@ class Presence:
         "_suppressed",
         "_unique",
         "_unmeasured",
-        "_was_both_ways",
         "_window",
         "_window_at",
         "held",
@@ -268,7 +276,6 @@ class Presence:
         self._receiver = receiver
         self._packet_time = PacketTime()
         self._rests = _Rests()
-        self._was_both_ways = False
         self.held = False
         """The peer has put us on hold: it may send music, and need not."""
         self._since = -1.0
@@ -297,10 +304,8 @@ class Presence:
             now: seconds, monotonic.
         """
         both_ways = command.direction == "sendrecv"
-        # Who sends only after having done both has put us on hold (RFC 3264 8.4), with or without music.
-        held = command.direction == "recvonly" and self._was_both_ways
+        held = self._rests.is_hold(command.direction)
         self.held = held or (command.direction == "recvonly" and not reachable)
-        self._was_both_ways |= both_ways
         due = not command.early and reachable and (both_ways or (command.direction == "recvonly" and not held))
         self._packet_time.agree(command, self._receiver)
         if due or command.early:
