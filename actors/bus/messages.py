@@ -278,6 +278,9 @@ class CallFinished(NamedTuple):
     """Seconds of the answered call, over all streams, in which a hold or a direction left no media of the peer due."""
     media_removed: float = 0.0
     """Seconds of the answered call, over all streams, in which the peer had removed the media line."""
+    remote_loss: float = -1.0
+    """Share of the RTP packets sent that the peer reported as lost (RFC 3550 6.4.1), of the worst stream, 0 to 1;
+    -1.0 = it reported none."""
     place: int = -1
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
 

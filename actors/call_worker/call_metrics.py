@@ -94,6 +94,7 @@ class MediaSum(NamedTuple):
     rtp_discards: tuple[int, ...]
     media_held: float
     media_removed: float
+    remote_loss: float
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
@@ -112,6 +113,7 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
         _discards_of(figures),
         sum(each.media_held for each in figures),
         sum(each.media_removed for each in figures),
+        max((each.remote_loss_ratio for each in figures), default=-1.0),
     )
 
 

@@ -37,6 +37,7 @@ _FIGURES: Final = (
     "media_due",
     "media_present",
     "media_gap",
+    "remote_loss",
 )
 """Columns in which -1.0 stands for none."""
 

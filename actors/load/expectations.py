@@ -115,6 +115,8 @@ def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+        if _is_lost_on_the_way(row):
+            return "one_way"
         if row.media_removed > REMOVED * (max(0.0, row.media_due) + row.media_removed):
             return "media_removed"
         if load.expect_media and _media_time(row) + _start(row.media_due) < load.media_share * row.media_due:
@@ -139,12 +141,18 @@ def _media_time(row: CallFinished) -> float:
 def is_one_way(row: CallFinished) -> bool:
     """Whether media went one way only, or nearly.
 
-    Nearly: the peer's media was there for less than a quarter of the time it was due.
+    Nearly: the peer's media was there for less than a quarter of the time it was due, or less than a quarter of ours
+    arrived by the peer's own reports.
     """
-    if bool(row.rtp_sent) != bool(row.rtp_received):
+    if bool(row.rtp_sent) != bool(row.rtp_received) or _is_lost_on_the_way(row):
         return True
     due = row.media_due
     return bool(row.rtp_received) and due >= MEDIA_START and row.media_present < ONE_WAY_SHARE * due
+
+
+def _is_lost_on_the_way(row: CallFinished) -> bool:
+    """Whether less than a quarter of what was sent arrived, by the peer's reports; without reports nothing is known."""
+    return row.remote_loss > 1 - ONE_WAY_SHARE
 
 
 def _missed_close(row: CallFinished) -> str:

@@ -411,6 +411,7 @@ class Report:
                 "gap_max": rounded(tally.distributions["gap"].max),
                 "hold_share_mean": rounded(tally.distributions["hold_share"].mean),
                 "hold_share_max": rounded(tally.distributions["hold_share"].max),
+                "remote_loss_max": rounded(tally.distributions["remote_loss"].max),
             },
             "dtmf": {
                 "sent": tally.digits_sent,

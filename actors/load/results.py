@@ -68,6 +68,7 @@ COLUMNS: Final = (
     "discards",
     "media_held",
     "media_removed",
+    "remote_loss",
 )
 """Of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none."""
 MOST_SECONDS: Final = 3600
@@ -245,6 +246,7 @@ class Results:
                 " ".join(f"{reason}:{count}" for reason, count in discards_of(row).items()),
                 f"{row.media_held:.6f}",
                 f"{row.media_removed:.6f}",
+                _known(row.remote_loss),
             )
         )
 

@@ -210,6 +210,8 @@ class Tally:
         if row.media_due > 0:
             self.distributions["gap"].add(row.media_gap)
             self.distributions["media_share"].add(min(1.0, row.media_present / row.media_due))
+        if row.remote_loss >= 0:
+            self.distributions["remote_loss"].add(row.remote_loss)
         whole = max(0.0, row.media_due) + row.media_held + row.media_removed
         if whole > 0:
             self.distributions["hold_share"].add(row.media_held / whole)

@@ -82,6 +82,19 @@ def test_a_peer_that_removes_the_line_has_no_media(
     assert missed(figures, LoadConfig("sip:echo@127.0.0.1:5070")) == ""
 
 
+@pytest.mark.parametrize(
+    ("remote_loss", "reason"), [(-1.0, ""), (0.0, ""), (0.3, ""), (0.75, ""), (0.76, "one_way"), (1.0, "one_way")]
+)
+def test_what_the_peer_reports_as_lost_did_not_arrive(remote_loss: float, reason: str) -> None:
+    """RFC 3550 6.4.1; without a report nothing is known of the way out."""
+    figures = row(10, 10)._replace(remote_loss=remote_loss)
+    assert missed(figures, LOAD) == reason
+    assert is_one_way(figures) is bool(reason)
+    tally = Tally(LoadConfig("sip:echo@127.0.0.1:5070"))
+    assert tally.add(figures) == "", "nothing was expected of media"
+    assert tally.distributions["remote_loss"].max == (remote_loss if remote_loss >= 0 else None)
+
+
 def test_the_share_of_holds_is_a_figure_of_the_run() -> None:
     tally = Tally(LOAD)
     for held in (0.0, 1.0, 9.0):
