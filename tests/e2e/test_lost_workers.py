@@ -152,7 +152,7 @@ def test_a_load_goes_on_without_its_dispatcher_or_media_worker(tmp_path: Path, n
 @pytest.mark.slow  # a BYE is repeated for 32 s
 def test_a_target_that_knows_no_reinvite_is_not_blamed_for_our_lost_media_worker(tmp_path: Path) -> None:
     """Without the death of our process no re-INVITE would have been sent."""
-    options = ("-r", "20", "-m", "40", "-d", "3s", "--media", "silence", "--call-workers", "1")
+    options = ("-r", "20", "-m", "40", "-d", "6s", "--media", "silence", "--call-workers", "1", "--media-workers", "2")
     with CountingUas(reinvited=False) as uas:
         code, log = run(uas, tmp_path, *options, kills=[(20, "media-0")], within=3 * SECONDS)
         silenced = set(uas.silenced)
