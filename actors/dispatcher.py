@@ -158,7 +158,7 @@ class Dispatcher:
             received=self._on_message,
             failed=self._on_failed,
             gate=self._gate,
-            limits=StreamLimits.of(config.source_connections),
+            limits=StreamLimits.of(config.source_connections, kernel.free_descriptors()),
         )
         self._held = HeldMessages(
             self._batches,

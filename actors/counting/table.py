@@ -286,6 +286,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"transport": STREAM_TRANSPORTS, "state": CONNECTION_STATES},
     ),
     Metric(
+        "sipswarm_transport_connections_dropped_total",
+        "counter",
+        ("reason",),
+        "Connections that were closed for another one or not taken, for want of a place or a descriptor.",
+        closed={"reason": ("made_room", "source", "full", "descriptors")},
+    ),
+    Metric(
         "sipswarm_tls_certificate_not_after_seconds",
         "gauge",
         (),
@@ -358,6 +365,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "ports",
                 "draining",
                 "quarantined",
+                "starting",
                 "stranger",
                 "rate",
                 "challenged",

@@ -56,6 +56,14 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
+def free_descriptors() -> int | None:
+    """Return how many more descriptors this process may open; None = there is no limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return None
+    return max(0, soft - len(os.listdir("/proc/self/fd")))
+
+
 def forbid_core_dumps() -> None:
     """Credentials and digits must not reach a disk by a crash."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -2,19 +2,19 @@
 
 RFC 3261 section 18.2.2 (answers on the connection of the request, else to the address in Via), RFC 5923 (reuse). A
 message goes by the connection of its flow, else by one to the same target, else by a new one. Connections of strangers
-(`gate`) are closed at once, before any handshake. Where all places are taken, the oldest connection that no whole
-message came by makes room, or the new one is closed. A connection must never wait for another one. Nothing of them
-outlives the dispatcher; peers connect again.
+(`gate`) are closed at once, before any handshake. Where all places (`places`) or all descriptors are taken, the oldest
+connection that no whole message came by makes room, or the new one is closed. A connection must never wait for another
+one. Nothing of them outlives the dispatcher; peers connect again.
 """
 
 import asyncio
 import contextlib
 import errno
 import logging
+import select
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -30,35 +30,20 @@ from ..diagnosis.request_loss import Loss, is_told
 from . import tls
 from .connection import READ_SIZE, Connection, Ended, Ends, Phase
 from .gate import Gate
-from .networks import source_of
+from .places import Places, StreamLimits
 from .socket_errors import loss_of
 
+__all__ = ("StreamLimits", "Streams")
 ACCEPTS_PER_TURN: Final = 64
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at the deadlines of all connections."""
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
+_NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE)
+"""The process, or the host, has no free descriptor."""
 _logger = logging.getLogger(__name__)
 
 Received = Callable[[int, int, str, int, bytes, str], None]
 """Takes a message: listener, flow, host, port, octets, local address (`SipReceived.local`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Limits of the number of connections."""
-
-    per_source: int = 64
-    """Connections that one remote address, or one /64 of IPv6, may have opened."""
-    total: int = 1024
-    """Connections of both directions."""
-    handshakes: int = 256
-    """Connections that came in and whose TLS handshake is not over."""
-
-    @classmethod
-    def of(cls, per_source: int) -> "StreamLimits":
-        """Return the limits with so many connections per source; the others have room for them."""
-        usual = cls()
-        return cls(per_source, max(usual.total, per_source), max(usual.handshakes, per_source))
 
 
 class Streams:
@@ -94,7 +79,6 @@ class Streams:
         self._server_context = tls.server_context(tls_config) if secure else None
         self._client_context = tls.client_context(tls_config) if secure else None
         self._loop = loop
-        self._limits = limits or StreamLimits()
         self._gate = gate or Gate(None, totals)
         self._received = received
         self._failed = failed
@@ -102,8 +86,8 @@ class Streams:
         self._buffer = memoryview(bytearray(READ_SIZE))
         """Every connection reads through it: a buffer of its own for each read would leave the heap full of holes."""
         self._by_flow: dict[int, Connection] = {}
+        self._places = Places(limits or StreamLimits(), self._by_flow, totals)
         self._by_target: dict[tuple[int, str, int, str], Connection] = {}
-        self._sources: Counter[str] = Counter()
         self._written: set[Connection] = set()
         self._looking: asyncio.TimerHandle | None = None
         self._watching = False
@@ -157,13 +141,19 @@ class Streams:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                if error.errno in _NO_DESCRIPTOR:
+                    if not _is_readable(self._sockets[index]):
+                        return  # accept(2) needs a descriptor before it sees that no connection waits
+                    if self._places.without_descriptor(str(error.strerror)):
+                        continue
+                if error.errno in (*_NO_DESCRIPTOR, errno.ENOBUFS, errno.ENOMEM):
                     self._unwatch()  # the kernel keeps them waiting; a retry at once would only burn time
                     self._loop.call_later(LOOK_EVERY, self.watch)
                     return
                 continue  # the peer has given up meanwhile (accept(2))
             host, port = str(source[0]), int(source[1])
-            if not self._gate.takes_connection(host) or not self._has_room(index, host):
+            secure = self._listeners[index].transport == "tls"
+            if not self._gate.takes_connection(host) or not self._places.admits(host, shakes_hands=secure):
                 opened.close()
                 continue
             try:
@@ -172,24 +162,8 @@ class Streams:
             except OSError:
                 opened.close()
                 continue
-            self._sources[source_of(host)] += 1
+            self._places.take(host)
             self._add(index, opened, host, port, local=local, initiated=False)
-
-    def _has_room(self, index: int, host: str) -> bool:
-        """Whether a connection of a host may be taken; where all places are taken, an older one makes room."""
-        limits = self._limits
-        if self._sources[source_of(host)] >= limits.per_source:
-            return False
-        if self._listeners[index].transport == "tls":
-            shaking = [each for each in self._by_flow.values() if each.is_shaking_hands]
-            if len(shaking) >= limits.handshakes:
-                shaking[0].close(Ended.MADE_ROOM)
-        if self.count >= limits.total:
-            idle = next((each for each in self._by_flow.values() if not each.is_of_use), None)
-            if idle is None:
-                return False
-            idle.close(Ended.MADE_ROOM)
-        return True
 
     def _add(
         self, index: int, opened: socket.socket, host: str, port: int, *, local: str, initiated: bool, name: str = ""
@@ -252,11 +226,11 @@ class Streams:
         """Return a new connection, or why there is none."""
         if index not in self._sockets:
             return "no listener for streams", Loss.NO_WAY
-        if self.count >= self._limits.total:
+        if not self._places.has_room():
             return "too many connections", Loss.LOCAL
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            opened = socket.socket(family, socket.SOCK_STREAM)
+            opened = self._new_socket(family)
         except OSError as error:
             return f"connecting failed: {error.strerror}", loss_of(error.errno)
         self._gate.called(host)
@@ -271,6 +245,15 @@ class Streams:
             opened.close()
             return f"connecting failed: {error.strerror}", loss_of(error.errno)
         return self._add(index, opened, host, port, local=local, initiated=True, name=name)
+
+    def _new_socket(self, family: socket.AddressFamily) -> socket.socket:
+        """Return a new socket; where there is no descriptor for it, an older connection makes room."""
+        try:
+            return socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR or not self._places.without_descriptor(str(error.strerror)):
+                raise
+        return socket.socket(family, socket.SOCK_STREAM)
 
     def _local_address(self, index: int, opened: socket.socket) -> str:
         """The local address of a connection, where its listener has several."""
@@ -310,10 +293,7 @@ class Streams:
             del self._by_target[ends.target]
         self._written.discard(connection)
         if not ends.initiated:
-            source = source_of(ends.host)
-            self._sources[source] -= 1
-            if not self._sources[source]:
-                del self._sources[source]
+            self._places.release(ends.host)
         if cause is Ended.TLS_FAILED:
             _logger.warning("%s:%d: %s", ends.host, ends.port, reason)
         for slot, data in connection.unanswered(self._loop.time()):
@@ -328,6 +308,12 @@ class Streams:
         for each in list(self._by_flow.values()):
             each.look(now)
         self._looking = self._loop.call_later(LOOK_EVERY, self._on_look) if self._by_flow else None
+
+
+def _is_readable(listening: socket.socket) -> bool:
+    poller = select.poll()  # it needs no descriptor of its own
+    poller.register(listening, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _answer_target(data: bytes, host: str, port: int) -> tuple[str, int]:

@@ -1,7 +1,9 @@
 """A limit of open files: under it a command says so before it starts anything, at it the command does its work."""
 
+import contextlib
 import re
 import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +83,27 @@ def test_a_soft_limit_that_is_too_low_is_raised(tmp_path: Path) -> None:
         load = ["load", f"bob@{uas.address}", "-m", "1", "--out", "out", "--quiet", *WORKERS]
         done = run(load, tmp_path, 16, 512)
     assert done.returncode in (0, 98), done.stderr
+
+
+OPTIONS = (
+    b"OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKo1;rport\r\n"
+    b"From: <sip:a@b>;tag=s\r\nTo: <sip:x@h>\r\nCall-ID: o1\r\nCSeq: 1 OPTIONS\r\n"
+    b"Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def test_silent_connections_take_no_descriptor_from_a_client_with_a_request(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, transport="tcp", open_files=150)
+    with answer.program, contextlib.ExitStack() as peers:
+        answer.ready()
+        for number in range(200):  # more than there are descriptors, and no source has too many
+            source = (f"127.0.77.{10 + number // 50}", 0)
+            peers.enter_context(socket.create_connection((answer.host, answer.port), 10, source))
+        with socket.create_connection((answer.host, answer.port), 10, ("127.0.77.1", 0)) as wanted:
+            wanted.sendall(OPTIONS)
+            assert wanted.recv(100).startswith(b"SIP/2.0 200 ")
+        answer.counted("sipswarm_transport_connections_dropped_total", 50, reason="made_room")
+        assert "the oldest one that no message came by makes room" in answer.program.errors
 
 
 def _passes(arguments: list[str], folder: Path) -> None:

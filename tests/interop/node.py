@@ -49,9 +49,14 @@ class Metrics(NamedTuple):
         return {have[label]: value for sample, have, value in self.samples if sample == name}
 
 
-def command(verb: str, arguments: Sequence[str], folder: Path, name: str) -> Program:
-    """Start `sipswarm VERB …` from this checkout, with a folder of the test as its current one."""
+def command(verb: str, arguments: Sequence[str], folder: Path, name: str, open_files: int = 0) -> Program:
+    """Start `sipswarm VERB …` from this checkout, with a folder of the test as its current one.
+
+    open_files: the limit of open files; 0 = that of the tests.
+    """
     argv = [sys.executable, "-m", "sipswarm.actors.cli", verb, *arguments]
+    if open_files:
+        argv = ["sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *argv]
     return Program(argv, folder, name, {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"})
 
 
@@ -67,12 +72,13 @@ class NodeRun:
         *,
         run_dir: Path | None = None,
         metrics_port: int = 0,
+        open_files: int = 0,
     ) -> None:
         name = name or verb
         self.run_dir = run_dir or folder / f"{name}.run"
         self.metrics_port = metrics_port or free_port()
         places = ["--metrics", f"{LOOPBACK}:{self.metrics_port}", "--run-dir", str(self.run_dir)]
-        self.program = command(verb, [*arguments, *places], folder, name)
+        self.program = command(verb, [*arguments, *places], folder, name, open_files)
 
     def metrics(self) -> Metrics:
         """Read /metrics now."""
@@ -129,13 +135,14 @@ class Answer(NodeRun):
         transport: str = "udp",
         host: str = "",
         name: str = "answer",
+        open_files: int = 0,
     ) -> None:
         """Start it. host: where it listens, by default an address that nothing else has."""
         self.host = host = host or own_host()
         self.port = free_port(host)
         listen = ["--listen", f"{transport}:{self.address}"]
         workers = ["--call-workers", "1", "--media-workers", "1"]
-        super().__init__(folder, "answer", [*listen, *workers, *arguments], name)
+        super().__init__(folder, "answer", [*listen, *workers, *arguments], name, open_files=open_files)
 
     @property
     def address(self) -> str:

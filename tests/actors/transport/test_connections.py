@@ -1,13 +1,15 @@
 """The dispatcher's connections with real sockets on loopback: framing, reuse, limits, and who hears of a loss."""
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import os
+import resource
 import socket
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,10 +28,11 @@ from sipswarm.actors.transport.connection import (
     STALL_TIME,
     Phase,
 )
-from sipswarm.actors.transport.connections import StreamLimits, Streams, _answer_target
+from sipswarm.actors.transport.connections import Streams, _answer_target
 from sipswarm.actors.transport.gate import Gate
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.actors.transport.lost_requests import identity
+from sipswarm.actors.transport.places import RESERVED, StreamLimits
 
 PATIENCE = 20.0
 SLOT = 3
@@ -332,6 +335,12 @@ def test_a_slow_loris_is_closed_after_10_seconds_and_others_are_not() -> None:
     staged(play)
 
 
+def dropped(stage: Stage) -> dict[str, float]:
+    name = "sipswarm_transport_connections_dropped_total"
+    reasons = ("source", "full", "made_room", "descriptors")
+    return {reason: stage.totals.cell(name, reason).value for reason in reasons}
+
+
 def test_one_source_gets_64_connections_and_all_together_a_bound() -> None:
     async def play(stage: Stage) -> None:
         peers = [stage.connect() for _ in range(66)]
@@ -350,10 +359,11 @@ def test_one_source_gets_64_connections_and_all_together_a_bound() -> None:
     staged(play)
 
     async def full(stage: Stage) -> None:
-        stage.connect()
-        await until(lambda: stage.streams.count == 1)
+        stage.connect().sendall(request())
+        await until(lambda: stage.received)
         stage.send(request(), 9)
         assert stage.failed[0][1].reason == "too many connections"
+        assert dropped(stage) == {"source": 0, "full": 1, "made_room": 0, "descriptors": 0}
 
     staged(full, total=1)
 
@@ -378,7 +388,7 @@ def test_a_connection_that_cannot_be_watched_is_closed_and_the_next_one_is_taken
         loop = stage.streams._loop
         stage.streams._loop = Unwatching()  # type: ignore[assignment]
         assert await read(stage.connect()) == b""
-        assert (stage.streams.count, stage.streams._sources) == (0, {})
+        assert (stage.streams.count, stage.streams._places.sources) == (0, 0)
         stage.send(request(), stage.listen().getsockname()[1])
         assert [each.reason for _, each in stage.failed] == ["the connection was refused at once"]
         assert stage.streams.count == 0
@@ -525,6 +535,100 @@ def test_in_a_full_table_the_oldest_connection_without_a_message_makes_room() ->
         await until(lambda: len(stage.received) == 3)
 
     staged(play, total=2)
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Every descriptor that this process may have is open within the context."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    filling: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                filling.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for each in filling:
+            os.close(each)
+
+
+def test_without_a_descriptor_the_oldest_connection_without_a_message_makes_room(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play(stage: Stage) -> None:
+        used = stage.connect()
+        used.sendall(request(number=1))
+        await until(lambda: stage.received)
+        silent = [stage.connect() for _ in range(2)]
+        await until(lambda: stage.streams.count == 3)
+        wanted = stage.connect()
+        wanted.sendall(request(number=2))
+        with no_descriptor_left():
+            await until(lambda: len(stage.received) == 2)
+            assert await read(silent[0]) == b""
+        used.sendall(request(number=3))
+        await until(lambda: len(stage.received) == 3)
+        assert stage.streams.count == 3, "the one that used its connection, the other silent one, and the wanted one"
+        assert dropped(stage) == {"source": 0, "full": 0, "made_room": 1, "descriptors": 1}
+        (warning,) = (each.message for each in caplog.records)
+        assert warning.startswith("no descriptor for a further connection (Too many open files): the oldest one")
+
+    staged(play)
+
+
+def test_without_a_descriptor_and_a_silent_connection_a_new_one_waits_in_the_kernel() -> None:
+    async def play(stage: Stage) -> None:
+        used = stage.connect()
+        used.sendall(request(number=1))
+        await until(lambda: stage.received)
+        stage.connect().sendall(request(number=2))
+        with no_descriptor_left():
+            await until(lambda: dropped(stage)["descriptors"])
+            used.sendall(request(number=3))
+            await until(lambda: len(stage.received) == 2)
+        await until(lambda: len(stage.received) == 3)
+        assert sorted(stage.messages) == sorted(request(number=number) for number in (1, 2, 3))
+
+    staged(play)
+
+
+def test_a_connection_to_a_target_takes_the_descriptor_of_a_silent_one() -> None:
+    async def play(stage: Stage) -> None:
+        listening = stage.listen()
+        silent = stage.connect()
+        await until(lambda: stage.streams.count == 1)
+        with no_descriptor_left():
+            stage.send(request(), listening.getsockname()[1])
+            assert await read(silent) == b""
+        assert await read(await stage.accept(listening)) == request()
+        assert not stage.failed
+        assert dropped(stage) == {"source": 0, "full": 0, "made_room": 1, "descriptors": 1}
+
+    staged(play)
+
+
+def test_a_connection_to_a_target_takes_the_place_of_a_silent_one_in_a_full_table() -> None:
+    async def play(stage: Stage) -> None:
+        listening = stage.listen()
+        silent = stage.connect()
+        await until(lambda: stage.streams.count == 1)
+        stage.send(request(), listening.getsockname()[1])
+        assert await read(silent) == b""
+        assert await read(await stage.accept(listening)) == request()
+        assert not stage.failed
+
+    staged(play, total=1)
+
+
+@pytest.mark.parametrize(
+    ("free", "total"), [(None, 1024), (100_000, 1024), (1000, 1000 - RESERVED), (370, 370 - RESERVED), (20, 10), (0, 1)]
+)
+def test_the_table_of_connections_follows_the_descriptors(free: int | None, total: int) -> None:
+    assert StreamLimits.of(64, free).total == total
+    assert StreamLimits.of(2000, free).total == (2000 if free is None or free > 2064 else total)
 
 
 def phases(stage: Stage) -> list[Phase]:
