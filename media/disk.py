@@ -17,7 +17,6 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
-from .refusal import Refused
 from .sinks import Opens, OutputFile, open_for_writing
 
 PATIENCE: Final = 0.1
@@ -75,7 +74,7 @@ class Disk:
         """Create or empty a file.
 
         Raises:
-            OSError, Refused: it is known already that the file cannot be written.
+            OSError, Refused, ValueError: it is known already that the file cannot be written, or has no such name.
         """
         return DiskFile(self, path)
 
@@ -155,7 +154,7 @@ class DiskFile:
     def __init__(self, disk: Disk, path: str) -> None:
         self._disk = disk
         self._file: OutputFile | None = None
-        self._error: OSError | Refused | None = None
+        self._error: Exception | None = None
         self._held: list[tuple[bool, bytes]] = []
         """Octets that are not handed over yet, each with whether they go to the start of the file."""
         self._at_start = False
@@ -166,6 +165,8 @@ class DiskFile:
         """Octets that the thread has done with."""
         self._size = 0
         """Of what the thread has written: another writer of the same file must not move it."""
+        if b"\0" in os.fsencode(path):
+            raise ValueError("a NUL in the name of a file")
         disk.run(lambda: self._open(path), waits=True)
         if self._error is not None:
             raise self._error
@@ -231,7 +232,7 @@ class DiskFile:
     def _open(self, path: str) -> None:
         try:
             self._file = self._disk.opened(path)
-        except (OSError, Refused) as error:
+        except Exception as error:  # noqa: BLE001  # other files need the thread, whatever it is
             self._error = error
 
     def _write(self, held: list[tuple[bool, bytes]], size: int) -> None:
@@ -244,7 +245,7 @@ class DiskFile:
                     self._file.write(octets)
                     self._size = max(self._size, at + len(octets))
                 self._file.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._error = self._error or error
             lost = True
         self._passed += size
@@ -254,5 +255,5 @@ class DiskFile:
         try:
             if self._file is not None:
                 self._file.close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._error = self._error or error

@@ -187,7 +187,7 @@ def test_a_script_beside_modules_of_those_names_gets_its_own_and_ours(tmp_path: 
 def test_a_robot_beside_modules_of_those_names_gets_its_own(tmp_path: Path) -> None:
     folder = strangers(tmp_path, "MINE = 1\n", STRANGERS[1:])
     (folder / "bot.py").write_text(ROBOT)
-    done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "bot.py", "robot"], folder)
+    done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "bot.py", "robot", "call"], folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "seen").read_text() == "1 1 1 True\n"
 
@@ -202,7 +202,7 @@ def test_no_module_beside_a_users_file_takes_the_place_of_one_that_others_import
         done = run([*command, "--quiet", "--metrics", "off", "--out", "out"], folder)
         assert done.returncode in (1, 98), done.stdout + done.stderr
     else:
-        done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "file.py", "scenario"], folder)
+        done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "file.py", "scenario", "ua", "row"], folder)
         assert done.returncode == 0, done.stderr
     assert "was imported as" not in done.stdout + done.stderr
 
