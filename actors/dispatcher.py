@@ -19,7 +19,7 @@ from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.transaction import stateless
 
 from .bus.link import Channel, RouterLink, Surroundings
-from .bus.messages import Quarantined, SendFailed, SendSip, SipReceived
+from .bus.messages import Prepared, Quarantined, SendFailed, SendSip, SipReceived
 from .bus.slots import slot_of
 from .config import NodeConfig, is_wildcard
 from .diagnosis.request_loss import Loss, is_told
@@ -93,7 +93,8 @@ class Dispatcher:
 
     Args:
         sockets: the bound listen sockets, in the order of `config.listeners`; they stay with their owner.
-        on_ready: called once, when every call worker is linked; only then is anything read.
+        on_ready: called once, when every call worker is prepared; only then is anything read. The dispatcher after one
+            that died reads when all are linked, because calls wait for it.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class Dispatcher:
         }
         self._quarantined: set[int] = set()
         """Slots whose worker died too often: their new calls get 503. One may be there that ends the calls before."""
+        self._prepared: set[int] = set()
+        """Slots whose worker has reported that it takes calls."""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
         self._gate = Gate(config.networks, totals, surroundings.box)
         self._link = RouterLink(
@@ -136,7 +139,7 @@ class Dispatcher:
             name="sip",
             window=WINDOW,
             on_records=self._on_records,
-            on_peer=self._on_peer,
+            on_peer=self._on_peer if surroundings.incarnation > 1 else None,
             on_drained=lambda: self._held.release(),
             on_lost=self._on_lost,
         )
@@ -182,7 +185,7 @@ class Dispatcher:
         self._link.close()
 
     def start(self, at: float) -> None:
-        """Do nothing: reading began when the last call worker was linked."""
+        """Do nothing: reading began when the last call worker was prepared."""
 
     def settle(self) -> None:
         """Do nothing: every number is up to date."""
@@ -210,6 +213,7 @@ class Dispatcher:
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """A call worker died: drop datagrams that wait for it; messages of connections wait for its replacement."""
         if role == "call" and self._link.forget("call", slot, incarnation):
+            self._prepared.discard(slot)
             self._held.put_back(slot, self._batches.drop(slot))
 
     def _on_lost(self, channel: Channel, records: list[Any]) -> None:
@@ -226,11 +230,14 @@ class Dispatcher:
             self._dropped.value += 1
 
     def _on_peer(self, channel: Channel) -> None:
+        self._on_prepared(channel.slot)
+
+    def _on_prepared(self, slot: int) -> None:
+        self._prepared.add(slot)
         self._check_ready()
 
     def _check_ready(self) -> None:
-        there = self._quarantined.union(slot for role, slot in self._link.channels if role == "call")
-        if not self._ready and len(there) == self._config.call_workers:
+        if not self._ready and len(self._quarantined | self._prepared) == self._config.call_workers:
             self._ready = True
             self._pace.begin(self._loop.time())
             self._watch()
@@ -242,6 +249,8 @@ class Dispatcher:
         for record in records:
             if record.__class__ is SendSip:
                 self._streams.send(channel.slot, record)
+            elif record.__class__ is Prepared:
+                self._on_prepared(record.slot)
             else:
                 self._relay(record)
         self._streams.flush()

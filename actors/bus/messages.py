@@ -77,6 +77,12 @@ class SendSip(NamedTuple):
     data: bytes
 
 
+class Prepared(NamedTuple):
+    """The applications of a call worker serve each call as they will serve all others."""
+
+    slot: int
+
+
 # The sip link, from one call worker to another one; the dispatcher relays.
 
 

@@ -37,6 +37,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     14: messages.ReplaceDialog,
     15: messages.ReplaceJudged,
     16: messages.DialogReplaced,
+    17: messages.Prepared,
     # control link
     30: messages.Start,
     31: messages.Drain,

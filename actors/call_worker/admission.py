@@ -69,7 +69,14 @@ class Admission:
         return True
 
     def answer(
-        self, request: Request, *, takes_calls: bool, draining: bool, full: bool, given_up: bool = False
+        self,
+        request: Request,
+        *,
+        takes_calls: bool,
+        draining: bool,
+        full: bool,
+        given_up: bool = False,
+        starting: bool = False,
     ) -> Response | None:
         """Return the final answer to a request outside of any dialog; None for an INVITE that may become a call.
 
@@ -78,6 +85,7 @@ class Admission:
             draining: the node or this worker ends.
             full: the limit of live calls is reached.
             given_up: the processes of the slot died too often, and it takes no calls any more.
+            starting: the application does not take calls yet.
         """
         tag = stateless_tag(request, self.capabilities.tag_key)
         if request.to_tag is not None or request.method == "CANCEL":
@@ -87,9 +95,19 @@ class Admission:
             return refused
         if request.method == "OPTIONS":
             return Response.to_request(request, 200, to_tag=tag, extra=self.options)
-        if not takes_calls and not given_up:
+        if not takes_calls and not given_up and not starting:
             return Response.to_request(request, 480, to_tag=tag)
-        reason = "quarantined" if given_up else "draining" if draining else "max_calls" if full else ""
+        reason = (
+            "quarantined"
+            if given_up
+            else "starting"
+            if starting
+            else "draining"
+            if draining
+            else "max_calls"
+            if full
+            else ""
+        )
         if not reason and self._watch is not None and not self._watch.load.admits():
             reason = "overload"
         if not reason:

@@ -73,6 +73,11 @@ class Application:
         return False
 
     @property
+    def is_prepared(self) -> bool:
+        """Whether each call is served as all others will be; until then a call that nothing takes is not refused."""
+        return True
+
+    @property
     def keeps_calls(self) -> bool:
         """Whether `resume` goes on with the established calls, so that they outlive this process."""
         return False
@@ -99,7 +104,7 @@ class Applications(Application):
 
     def __init__(self) -> None:
         self._all: list[Application] = []
-        self._prepared = False
+        self._prepares = self._prepared = False
 
     def add(self, application: Application) -> None:
         """Install an application."""
@@ -108,12 +113,22 @@ class Applications(Application):
 
     def prepare(self, ready: Callable[[], None]) -> None:
         """Prepare one after the other, once: a link that comes back is no new start, and `ready` needs one call."""
-        if self._prepared:
+        if self._prepares:
             return
-        self._prepared = True
+        self._prepares = True
+        ready = partial(self._on_prepared, ready)
         for each in reversed(self._all):
             ready = partial(each.prepare, ready)
         ready()
+
+    def _on_prepared(self, ready: Callable[[], None]) -> None:
+        self._prepared = True
+        ready()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether all are."""
+        return self._prepared
 
     def start(self, at: float) -> None:
         """Start each."""

@@ -1,8 +1,9 @@
 """Messages outside of any call: a request becomes a call, gets an answer without state, or none at all.
 
-An ACK and the requests of strangers get none. A challenge comes before every other answer (RFC 3261 section 8.2), then
-the answer of `Admission`; an INVITE without any becomes a call of the application. An unreadable request is answered as
-far as the RFC permits. No state may be kept for a refused request. A response is counted, unless a call is to be ended.
+An ACK and the requests of strangers get none, nor does a new INVITE over UDP before the application is prepared. A
+challenge comes before every other answer (RFC 3261 section 8.2), then the answer of `Admission`; an INVITE without any
+becomes a call of the application. An unreadable request is answered as far as the RFC permits. No state may be kept for
+a refused request. A response is counted, unless a call is to be ended.
 """
 
 from collections.abc import Callable, Mapping
@@ -134,8 +135,10 @@ class Arrivals:
         policy = self.policy
         if self._admission.refuses(source.host):
             return
-        if request.method == "INVITE" and request.to_tag is None and not record.flow and self._is_deferring():
-            return
+        starting = policy.on_call is None and not policy.given_up and not self._application.is_prepared
+        repeated = request.method == "INVITE" and request.to_tag is None and not record.flow
+        if repeated and (starting or self._is_deferring()):
+            return  # RFC 3261 section 17.1.1.2: its sender repeats it until something comes
         if request.to_tag is not None:
             self._metrics.unexpected(self._application.scenario, "request")
         full = self._factory.is_full
@@ -145,6 +148,7 @@ class Arrivals:
             draining=self._is_draining(),
             full=full,
             given_up=policy.given_up,
+            starting=starting,
         )
         user = ""
         if policy.challenger is not None and request.method in ("INVITE", "OPTIONS") and request.to_tag is None:

@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, Quarantined, Retire, SendFailed, SendSip
+from ..bus.messages import LoadFinished, Prepared, Quarantined, Retire, SendFailed, SendSip
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
@@ -310,10 +310,17 @@ class CallWorker:
         return len(self.actors.live)
 
     def _check_ready(self) -> None:
-        if self._sip_link.welcome and self._media_output.welcome:
+        if self.applications.is_prepared:
+            self._report_prepared()
+        elif self._sip_link.welcome and self._media_output.welcome:
             self.applications.prepare(self._on_prepared)
 
+    def _report_prepared(self) -> None:
+        if self._sip_link.welcome:  # else the next welcome comes here
+            self._sip_link.post((Prepared(self.slots.own),))
+
     def _on_prepared(self) -> None:
+        self._report_prepared()
         self._on_ready()
         self._succession.begin()
 

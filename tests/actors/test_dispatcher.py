@@ -13,7 +13,7 @@ import zmq
 
 from sipswarm.actors.bus import wire
 from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
-from sipswarm.actors.bus.messages import Hello, SipReceived
+from sipswarm.actors.bus.messages import Hello, Prepared, SipReceived
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
@@ -82,7 +82,7 @@ class Stage:
     def surroundings(self, incarnation: int, totals: Totals) -> Surroundings:
         return Surroundings(incarnation, self.context, totals, self.loop, self.box)
 
-    def worker(self, slot: int, incarnation: int = 1) -> DealerLink:
+    def worker(self, slot: int, incarnation: int = 1, *, prepared: bool = True) -> DealerLink:
         """A call worker that takes everything."""
 
         def take(channel: object, records: list[Any]) -> None:
@@ -98,6 +98,8 @@ class Stage:
             window=WINDOW,
             on_records=take,
         )
+        if prepared:
+            link.post((Prepared(slot),))
         self.links.append(link)
         return link
 
@@ -107,6 +109,7 @@ class Stage:
         bare.setsockopt(zmq.LINGER, 0)
         bare.connect(self.config.endpoint("sip"))
         bare.send(wire.encode(incarnation, 0, 0, time.monotonic(), [Hello("call", slot, 1)]))
+        bare.send(wire.encode(incarnation, 1, 0, time.monotonic(), [Prepared(slot)]))
         self.links.append(bare)
 
     def send(self, data: bytes, listener: int = 0) -> None:
@@ -204,7 +207,7 @@ def test_each_call_id_goes_to_its_slot_and_what_has_none_to_slot_zero() -> None:
     run(scene, slots=3)
 
 
-def test_nothing_is_read_before_every_slot_is_linked_and_then_all_that_waited() -> None:
+def test_nothing_is_read_before_every_slot_is_prepared_and_then_all_that_waited() -> None:
     async def scene(stage: Stage) -> None:
         stage.worker(0)
         for number in range(20):
@@ -212,7 +215,11 @@ def test_nothing_is_read_before_every_slot_is_linked_and_then_all_that_waited() 
         await until(lambda: stage.links[0].welcome)
         assert stage.ready == 0
         assert stage.datagrams() == []
-        stage.worker(1)
+        linked = stage.worker(1, prepared=False)
+        await until(lambda: linked.welcome and len(stage.dispatcher._link.channels) == 2)
+        await until(lambda: linked.channel.reported)
+        assert (stage.ready, stage.datagrams()) == (0, [])
+        linked.post((Prepared(1),))
         await until(lambda: len(stage.datagrams()) == 20)
 
     run(scene, slots=2)
@@ -347,7 +354,7 @@ def test_one_full_slot_does_not_hold_up_another() -> None:
 def test_a_slot_whose_worker_died_refuses_new_calls_until_its_replacement_comes() -> None:
     async def scene(stage: Stage) -> None:
         first = stage.worker(0, 1)
-        await until(lambda: first.welcome)
+        await until(lambda: stage.ready)
         first.close()
         stage.dispatcher.worker_down("media", 0, 1)
         stage.dispatcher.worker_down("call", 0, 1)

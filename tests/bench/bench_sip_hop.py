@@ -23,7 +23,7 @@ from random import Random
 
 from sipswarm.actors.bus import link
 from sipswarm.actors.bus.link import Channel, DealerLink, Surroundings
-from sipswarm.actors.bus.messages import SipReceived
+from sipswarm.actors.bus.messages import Prepared, SipReceived
 from sipswarm.actors.config import Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.dispatcher import Dispatcher
@@ -53,7 +53,7 @@ def run_role(role: str, run_dir: str, descriptor: int, port: int) -> None:
             for record in records:
                 opened.sendto(record.data, (record.host, record.port))
 
-        DealerLink(
+        link_to_dispatcher = DealerLink(
             surroundings,
             config.endpoint("sip"),
             role="call",
@@ -63,6 +63,7 @@ def run_role(role: str, run_dir: str, descriptor: int, port: int) -> None:
             on_records=on_sip,
             on_welcome=lambda: print("ready", flush=True),
         )
+        link_to_dispatcher.post((Prepared(0),))
     loop.add_reader(0, loop.stop)
     loop.run_forever()
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -12,6 +12,7 @@ from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import follow_up, invite
 from tests.e2e.test_processes import node, run
 from tests.e2e.waiting import again_after_a_stop
+from tests.interop.processes import free_port
 
 ROBOT = """
 async def setup(ua):
@@ -23,6 +24,14 @@ async def robot(call):
 """
 CALLS = 40
 EVERY = 0.01
+
+
+def hang_up(peer: socket.socket, number: int, answer: Response, port: int) -> None:
+    """Send the ACK to the answer of a call, and its BYE."""
+    first = invite(number, *peer.getsockname())
+    for cseq, method in ((1, "ACK"), (2, "BYE")):
+        after = follow_up(method, first, answer, cseq=cseq, branch=f"z9hG4bK-{number}-{method}")
+        peer.sendto(after, ("127.0.0.1", port))
 
 
 async def delays_of_calls(port: int) -> list[float]:
@@ -43,10 +52,7 @@ async def delays_of_calls(port: int) -> list[float]:
                     if message.call_id not in delays:
                         delays[message.call_id] = time.monotonic() - sent[message.call_id]
                         number = int(message.call_id.partition("@")[0].removeprefix("call-"))
-                        first = invite(number, host, own)
-                        for cseq, method in ((1, "ACK"), (2, "BYE")):
-                            after = follow_up(method, first, message, cseq=cseq, branch=f"z9hG4bK-{number}-{method}")
-                            peer.sendto(after, ("127.0.0.1", port))
+                        hang_up(peer, number, message, port)
 
         listening = asyncio.create_task(listen())
         for number in range(CALLS):
@@ -56,6 +62,61 @@ async def delays_of_calls(port: int) -> list[float]:
         async with asyncio.timeout(5):
             await listening
     return list(delays.values())
+
+
+async def finals_from_the_start(port: int, up: asyncio.Event) -> dict[int, int]:
+    """The first final response to each INVITE that is sent once, until the node listens; by its number."""
+    loop = asyncio.get_running_loop()
+    finals: dict[int, int] = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.setblocking(False)
+        host, own = peer.getsockname()
+
+        async def listen() -> None:
+            while True:
+                message = parse(await loop.sock_recv(peer, 65536))
+                if not isinstance(message, Response) or message.cseq.method != "INVITE" or message.status < 200:
+                    continue
+                number = int(message.call_id.partition("@")[0].removeprefix("call-"))
+                if finals.setdefault(number, message.status) == 200:
+                    hang_up(peer, number, message, port)
+
+        listening = asyncio.create_task(listen())
+        last = 0
+        while not up.is_set():
+            last += 1
+            peer.sendto(invite(last, host, own), ("127.0.0.1", port))
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(20):
+            while last not in finals:
+                await asyncio.sleep(0.02)
+        listening.cancel()
+    return finals
+
+
+def test_a_robot_that_starts_refuses_no_call(tmp_path: Path) -> None:
+    (tmp_path / "robot.py").write_text(ROBOT)
+    port = free_port()
+    config = NodeConfig(
+        "",
+        (Listener("udp", "127.0.0.1", port),),
+        0,
+        call_workers=2,
+        robot=RobotConfig(str(tmp_path / "robot.py")),
+        rtp_ports=(35000, 35998),
+    )
+
+    async def scenario() -> None:
+        up = asyncio.Event()
+        calling = asyncio.create_task(finals_from_the_start(port, up))
+        async with node(tmp_path / "run", config):
+            up.set()
+            finals = await calling
+        assert set(finals.values()) == {200}, finals
+        assert len(finals) > 3, "some came before the node said that it listens"
+
+    run(scenario)
 
 
 @again_after_a_stop

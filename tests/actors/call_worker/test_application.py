@@ -43,8 +43,10 @@ def test_a_worker_is_ready_when_each_of_its_applications_is() -> None:
     assert (len(first.waiting), len(last.waiting)) == (1, 0)
     first.waiting.pop()()
     assert not ready
+    assert not applications.is_prepared
     last.waiting.pop()()
     assert ready == ["ready"]
+    assert applications.is_prepared
 
 
 def test_a_link_that_comes_back_prepares_nothing_again_and_reports_nothing() -> None:

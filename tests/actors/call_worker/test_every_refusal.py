@@ -275,6 +275,19 @@ def test_a_slot_that_is_given_up_refuses_calls_and_answers_all_else(draining: bo
     assert totals.cell("sipswarm_sip_refused_total", "quarantined").value == 1
 
 
+def test_a_worker_that_takes_no_calls_yet_refuses_them_for_a_while_only() -> None:
+    totals = Totals()
+    admission = Admission(totals, b"key")
+    for method in ASKED:
+        request = parse(from_octets(method))
+        assert isinstance(request, Request)
+        answer = admission.answer(request, takes_calls=False, draining=False, full=False, starting=True)
+        assert answer is not None
+        assert answer.status == {**STATUS, "INVITE": 503, "OPTIONS": 200}[method]
+        assert (answer.headers.get("Retry-After") is not None) == (answer.status == 503)
+    assert totals.cell("sipswarm_sip_refused_total", "starting").value == 1
+
+
 def test_a_full_worker_answers_with_a_tag() -> None:
     admission = Admission(Totals(), b"key")
     for method in ASKED:
