@@ -97,17 +97,8 @@ class Admission:
             return Response.to_request(request, 200, to_tag=tag, extra=self.options)
         if not takes_calls and not given_up and not starting:
             return Response.to_request(request, 480, to_tag=tag)
-        reason = (
-            "quarantined"
-            if given_up
-            else "starting"
-            if starting
-            else "draining"
-            if draining
-            else "max_calls"
-            if full
-            else ""
-        )
+        states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
+        reason = next((name for name, holds in states if holds), "")
         if not reason and self._watch is not None and not self._watch.load.admits():
             reason = "overload"
         if not reason:
