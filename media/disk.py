@@ -17,6 +17,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
+from .refusal import Refused
 from .sinks import Opens, OutputFile, open_for_writing
 
 PATIENCE: Final = 0.1
@@ -232,7 +233,7 @@ class DiskFile:
     def _open(self, path: str) -> None:
         try:
             self._file = self._disk.opened(path)
-        except Exception as error:  # noqa: BLE001  # other files need the thread, whatever it is
+        except (OSError, Refused, ValueError) as error:  # other files need the thread
             self._error = error
 
     def _write(self, held: list[tuple[bool, bytes]], size: int) -> None:

@@ -79,14 +79,14 @@ def test_a_name_that_no_file_can_have_is_refused_at_once(path: str) -> None:
         Disk().open(path)
 
 
-def test_a_file_that_cannot_be_opened_for_any_reason_ends_no_thread(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_ends_no_thread(tmp_path: Path) -> None:
     def opens(path: str) -> io.FileIO:
         if path == "bad":
-            raise TypeError(path)
+            raise ValueError(path)
         return io.FileIO(path, "wb")
 
     disk = Disk(opens, patience=SECONDS)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="bad"):
         disk.open("bad")
     file = disk.open(str(tmp_path / "a"))
     file.write(b"good")
