@@ -65,6 +65,21 @@ DTMF_MODES: Final = ("rfc4733", "inband", "info")
 ROLE_KINDS: Final = ("supervisor", "dispatcher", "call", "media")
 STREAM_TRANSPORTS: Final = ("tcp", "tls")
 CONNECTION_STATES: Final = ("connecting", "handshake", "open", "half_closed", "lingering")
+QUEUES: Final = (
+    "sip_to_slot",
+    "sip_from_slot",
+    "calls",
+    "media_commands",
+    "media_events",
+    "media_frames",
+    "recordings",
+    "digits_to_send",
+    "log",
+    "call_events",
+    "cdr",
+    "sip_trace",
+    "reports",
+)
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
 LENIENCIES: Final = tuple(each.value for each in Leniency)
 """The faults of peers that are read all the same."""
