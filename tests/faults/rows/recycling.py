@@ -28,7 +28,6 @@ async def robot(call):
     "foreign peer: digits, answers to its BYEs, final responses to its INVITEs",
     seconds=60,
     cores=0.6,
-    quick=True,
 )
 async def rolling(surroundings: Surroundings) -> list[Figure]:
     total = surroundings.of(500, 40)
@@ -89,7 +88,6 @@ async def rolling(surroundings: Surroundings) -> list[Figure]:
     "foreign peer: how each call ended; the kernel: resident memory of the processes",
     seconds=60,
     cores=0.6,
-    quick=True,
 )
 async def memory(surroundings: Surroundings) -> list[Figure]:
     seconds, hold = surroundings.of(45, 18), 1.0
