@@ -21,8 +21,13 @@ def granted(request: Request) -> list[Response]:
     return [reply(request, 200, ("Contact", request.headers.get("Contact") or ""), ("Expires", "600"))]
 
 
+def distinct(registrar: Peer) -> list[Request]:
+    """Its requests without their repetitions, which a busy machine causes."""
+    return list({(each.call_id, each.cseq.number): each for each in registrar.requests}.values())
+
+
 def removals(registrar: Peer) -> int:
-    return sum(request.headers.get("Expires") == "0" for request in registrar.requests)
+    return sum(request.headers.get("Expires") == "0" for request in distinct(registrar))
 
 
 def test_a_live_call_may_end_before_the_registration_is_taken_back() -> None:
@@ -67,7 +72,7 @@ def setup(ua):
 
 def bindings(registrar: Peer) -> list[str | None]:
     """The contacts that were bound, in the order of the requests."""
-    return [each.headers.get("Contact") for each in registrar.requests if each.headers.get("Expires") != "0"]
+    return [each.headers.get("Contact") for each in distinct(registrar) if each.headers.get("Expires") != "0"]
 
 
 def started(kind: str, folder: Path, port: int) -> Running:
@@ -108,7 +113,7 @@ def test_the_next_call_worker_takes_up_a_registration_and_removes_it_at_the_end(
                     await until(lambda: name_of(call_worker(running)) == "end-call-0")
                     assert removals(registrar) == 0, "a call is up"
                 else:
-                    await until(lambda: len(bindings(registrar)) == 2)
+                    await until(lambda: len(bindings(registrar)) >= 2)
                     running.process.send_signal(signal.SIGTERM)
                 await call.bye()
                 await until(lambda: removals(registrar))
