@@ -19,8 +19,11 @@ def node_on(address: str) -> Running:
 
 
 def name_of(pid: int) -> str:
-    """As ps and top show it."""
-    return Path(f"/proc/{pid}/comm").read_text().rstrip()
+    """As ps and top show it; empty once the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.mark.parametrize("calls", [0, 30])
