@@ -25,29 +25,24 @@ step() { # heading, command…: its time, and the end of everything when it fail
 
 measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow" --durations=25)
 
-# Tests of our processes wait most of their time. As root on Linux the tests run in three parts at once, two of them in
-# a network of their own, because they would else take each other's ports. A shell's background commands ignore Ctrl-C,
-# which they must not.
+# Tests of our processes wait most of their time. As root on Linux the tests run in two halves at once, one in a network
+# of its own, because both would else take each other's ports. A shell's background commands ignore Ctrl-C, which they
+# must not.
 tests() {
-  local parts=("tests/e2e/test_[a-m]*.py" "tests/e2e/test_[n-z]*.py tests/sipcore") part pids=() status=0
+  local log=$scratch/beside.log beside status=0 half=(tests/e2e tests/sipcore)
   if ! unshare --net ip link set lo up 2> /dev/null; then
     "${measured[@]}"
     return
   fi
-  for part in "${!parts[@]}"; do
-    echo "${parts[part]} run beside the others; their output comes last"
-    # shellcheck disable=SC2086 # names of files and folders, to be expanded
-    unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
-      "${measured[@]}" ${parts[part]} > "$scratch/part-$part.log" 2>&1 &
-    pids+=($!)
-  done
-  trap 'kill -INT "${pids[@]}"; wait "${pids[@]}"; exit 130' INT TERM
-  "${measured[@]}" --ignore=tests/e2e --ignore=tests/sipcore || status=$?
-  for part in "${!parts[@]}"; do
-    wait "${pids[part]}" || status=$?
-  done
+  echo "${half[*]} run beside the others; their output comes last"
+  unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
+    "${measured[@]}" "${half[@]}" > "$log" 2>&1 &
+  beside=$!
+  trap 'kill -INT "$beside"; wait "$beside"; exit 130' INT TERM
+  "${measured[@]}" "${half[@]/#/--ignore=}" || status=$?
+  wait "$beside" || status=$?
   trap - INT TERM
-  cat "$scratch"/part-*.log
+  cat "$log"
   return "$status"
 }
 

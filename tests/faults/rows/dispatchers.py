@@ -193,7 +193,6 @@ async def killed_tcp(surroundings: Surroundings) -> list[Figure]:
     "foreign peer: each call gets a BYE, although no dispatcher is left",
     seconds=45,
     cores=0.3,
-    quick=True,
 )
 async def given_up(surroundings: Surroundings) -> list[Figure]:
     total = surroundings.of(100, 20)

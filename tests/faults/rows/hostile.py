@@ -130,7 +130,6 @@ async def hostile(surroundings: Surroundings) -> list[Figure]:
     "foreign peer: digits of the calls of others in the same slot; deaths by the pids of /proc",
     seconds=60,
     cores=0.4,
-    quick=True,
 )
 async def poison(surroundings: Surroundings) -> list[Figure]:
     count = surroundings.of(200, 20)

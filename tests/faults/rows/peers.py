@@ -319,7 +319,6 @@ async def exits(surroundings: Surroundings) -> list[Figure]:
     "foreign peer: others' calls afterwards; deaths from /proc",
     seconds=45,
     cores=0.21,
-    quick=True,
 )
 async def crashes(surroundings: Surroundings) -> list[Figure]:
     file = script(surroundings.folder, CRASHES)
