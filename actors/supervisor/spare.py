@@ -1,7 +1,7 @@
 """The spare: one process that has started Python and imported everything, and waits until a role needs it.
 
 Most of the time of a replacement is the start of the interpreter and its imports, and this process has that behind it.
-It is started once every process of the node is linked, never while one is being replaced, and at a low priority
+It is started some seconds after the node, never while a process is being replaced, and at a low priority
 (`process.spare`). Without one a process is started as at the start of the node. A spare that cannot do its work, one
 that stands still or was stopped, is killed and never used. It counts in no state of the node.
 """
@@ -18,8 +18,10 @@ from ..host import kernel, running_node
 from .restart_policy import BUDGETS, RestartPolicy
 from .started_process import StartedProcess
 
+FIRST_AFTER: Final = 3.0
+"""Seconds from the start of a node until it gets a spare: a short run needs none."""
 AFTER: Final = 0.3
-"""Seconds from the moment in which all processes are linked until a spare is started."""
+"""Seconds from the moment in which a spare is used until the next one is started."""
 WARM_WITHIN: Final = 60.0
 """Seconds that it may take to import everything at a low priority."""
 ARGUMENT: Final = running_node.SPARE.ljust(16)

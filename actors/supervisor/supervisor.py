@@ -55,7 +55,7 @@ from .child_process import ChildProcess, with_usage
 from .node_descriptors import NodeDescriptors
 from .recycling import Recycling
 from .service_report import ServiceReport
-from .spare import Spare
+from .spare import FIRST_AFTER, Spare
 
 WINDOW = 4096
 """Records that a process may leave unacknowledged."""
@@ -229,7 +229,7 @@ class Supervisor:
         self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
         for child in self._children.values():
             self._start(child, self.plan_start)
-        self._spare.start_later()
+        self._spare.start_later(FIRST_AFTER)
         self._on_state("running")
         self._report.ready()
 
