@@ -266,8 +266,7 @@ def test_digits_that_no_code_has_got_go_to_the_next_process(tmp_path: Path) -> N
                 await call.dtmf("923")
             await until(lambda: all(call.digits_received == "9" for call in calls))
             await until(lambda: count(supervisor, "sipswarm_dtmf_events_total", "received") == 12)
-            pids = {name: kill(supervisor, name) for name in ("call-0", "call-1")}
-            await until(lambda: all(processes(supervisor).get(name, (pid, 0))[0] != pid for name, pid in pids.items()))
+            await replaced(supervisor, "call-0", "call-1")
             await taken_over(supervisor, "adopted", 4)
             for call in calls:
                 await call.dtmf("45")

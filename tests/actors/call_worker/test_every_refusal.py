@@ -261,31 +261,27 @@ def test_an_overloaded_loop_refuses_new_calls_alone_and_calls_come_back_at_diffe
     loop.close()
 
 
-@pytest.mark.parametrize("draining", [False, True])
-def test_a_slot_that_is_given_up_refuses_calls_and_answers_all_else(draining: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"given_up": True, "draining": False}, "quarantined"),
+        ({"given_up": True, "draining": True}, "quarantined"),
+        ({"starting": True, "draining": False}, "starting"),
+    ],
+)
+def test_a_worker_that_takes_no_calls_now_refuses_them_for_a_while_and_answers_all_else(
+    state: dict[str, bool], reason: str
+) -> None:
     totals = Totals()
     admission = Admission(totals, b"key")
     for method in ASKED:
         request = parse(from_octets(method))
         assert isinstance(request, Request)
-        answer = admission.answer(request, takes_calls=False, draining=draining, full=False, given_up=True)
+        answer = admission.answer(request, takes_calls=False, full=False, **state)
         assert answer is not None
         assert answer.status == {**STATUS, "INVITE": 503, "OPTIONS": 200}[method]
         assert (answer.headers.get("Retry-After") is not None) == (answer.status == 503)
-    assert totals.cell("sipswarm_sip_refused_total", "quarantined").value == 1
-
-
-def test_a_worker_that_takes_no_calls_yet_refuses_them_for_a_while_only() -> None:
-    totals = Totals()
-    admission = Admission(totals, b"key")
-    for method in ASKED:
-        request = parse(from_octets(method))
-        assert isinstance(request, Request)
-        answer = admission.answer(request, takes_calls=False, draining=False, full=False, starting=True)
-        assert answer is not None
-        assert answer.status == {**STATUS, "INVITE": 503, "OPTIONS": 200}[method]
-        assert (answer.headers.get("Retry-After") is not None) == (answer.status == 503)
-    assert totals.cell("sipswarm_sip_refused_total", "starting").value == 1
+    assert totals.cell("sipswarm_sip_refused_total", reason).value == 1
 
 
 def test_a_full_worker_answers_with_a_tag() -> None:
