@@ -367,7 +367,7 @@ def test_srtp_is_used_when_the_keys_are_given(world: World) -> None:
     assert final.packets_received == pytest.approx(500, abs=3)
     assert final.packets_discarded == 0
     assert final.rtcp_received >= 1
-    with bind(HOME, at_other.rtcp_port + 40 if at_other.rtcp_port < 65000 else 0) as stranger:
+    with bind(HOME, 0) as stranger:
         stranger.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, at_one.rtcp_port))
     world.run(0.1)
     assert one.totals.rtcp_discards[RTCP_SRTP_AUTH] == 1
