@@ -2,7 +2,8 @@
 
 A record that was sent is under way until the other end acknowledges it. Then it was handled, or left out because it
 came too late; the acknowledgement has the number of both. When the other end is gone, what is under way is given back,
-so that its sender can act. Acknowledgements come at the limits of frames, in their order. Pure: times are arguments.
+so that its sender can act; when only the connection was lost, it is sent again, and a frame that came already is known
+by its number. Acknowledgements come at the limits of frames, in their order. Pure: times are arguments.
 """
 
 from collections import deque
@@ -19,6 +20,11 @@ class Frame(NamedTuple):
     """When it was sent, in monotonic seconds."""
     records: Sequence[Any]
 
+    @property
+    def sequence(self) -> int:
+        """Number of records sent before it."""
+        return self.end - len(self.records)
+
 
 class Channel:
     """The other end of a link, as one end knows it.
@@ -29,8 +35,8 @@ class Channel:
     """
 
     __slots__ = (
-        *("_later", "_under_way", "acknowledged", "handled", "identity", "incarnation", "late", "reported", "role"),
-        *("sent", "slot", "window"),
+        *("_heard", "_later", "_missed_at", "_under_way", "acknowledged", "asked_at", "handled", "identity"),
+        *("incarnation", "late", "reported", "role", "sent", "slot", "unread", "window"),
     )
 
     def __init__(self, identity: bytes, window: int) -> None:
@@ -48,6 +54,14 @@ class Channel:
         """Records from it that were left out here."""
         self.reported = 0
         """Records from it that it knows to be handled."""
+        self.unread = False
+        """Whether a frame from it could not be read; then the records before the next one never come."""
+        self._heard = False
+        """Whether it has sent anything since the last look (`watch`)."""
+        self.asked_at = 0.0
+        """Monotonic seconds of the oldest `Probe` that it has not answered; 0.0 = there is none."""
+        self._missed_at = -1
+        """How many of its records were handled when it was told last that some did not come."""
         self._under_way: deque[Frame] = deque()
 
     @property
@@ -59,6 +73,9 @@ class Channel:
         """The other end is a new process: both directions count from zero."""
         self.incarnation = incarnation
         self.sent = self.acknowledged = self._later = self.handled = self.late = self.reported = 0
+        self.unread = self._heard = False
+        self.asked_at = 0.0
+        self._missed_at = -1
         self._under_way.clear()
 
     def meet(self, role: str, slot: int, incarnation: int, handled: int) -> None:
@@ -72,6 +89,47 @@ class Channel:
     def take(self, sequence: int, count: int) -> None:
         """Note that a frame was handled: `count` records after the first `sequence` ones."""
         self.handled = sequence + count
+        self.unread = False
+
+    def miss(self) -> bool:
+        """Note that the records after the handled ones did not come; whether that is new, and has to be told."""
+        is_new = self._missed_at != self.handled
+        self._missed_at = self.handled
+        return is_new
+
+    def hear(self) -> None:
+        """Note that a frame came."""
+        self._heard = True
+
+    def was_heard(self) -> bool:
+        """Whether a frame came since the last time that this was asked."""
+        heard, self._heard = self._heard, False
+        return heard
+
+    def spoil(self) -> None:
+        """Note that a frame came that cannot be read."""
+        self.unread = True
+
+    def ask(self, now: float) -> None:
+        """Note that a `Probe` is sent; the oldest one without an answer counts."""
+        self.asked_at = self.asked_at or now
+
+    def excuse(self, seconds: float) -> None:
+        """Leave time out in which this process stood still."""
+        if self.asked_at:
+            self.asked_at += seconds
+
+    def answer(self, sent: int) -> None:
+        """Note that the other end, which has sent so many records, is told how many were handled."""
+        if self.unread and sent > self.handled:
+            self.leave_out(sent - self.handled)
+            self.take(sent, 0)
+        self.reported = self.handled
+
+    def is_answered(self, sent: int) -> bool:
+        """Take the answer to a `Probe` after so many records; whether all of them were handled."""
+        self.asked_at = 0.0
+        return self.acknowledged >= sent
 
     def leave_out(self, count: int) -> None:
         """Note records that came too late, or never."""
@@ -109,6 +167,10 @@ class Channel:
         records = [record for frame in self._under_way for record in frame.records]
         self._under_way.clear()
         return records
+
+    def frames_under_way(self) -> list[Frame]:
+        """Return what was sent and is not acknowledged, in the order of its numbers."""
+        return list(self._under_way)
 
     @property
     def under_way(self) -> list[Any]:

@@ -5,7 +5,8 @@ True or False; a sender keeps at most `window` records unacknowledged (`channel`
 that stands still costs a bounded number of records. `post` keeps what finds no room, up to as many again, and sends it
 when there is room. High-water marks are only the second fence. A record that cannot be sent, because of a value or of
 its size, is left out of its batch, counted and logged; the others arrive. Only what its sender repeats may expire
-(`kinds.may_expire`), and what a peer that is gone did not acknowledge is given back. `link_counts` has the sum.
+(`kinds.may_expire`), and what a peer that is gone did not acknowledge is given back. What a connection took with it is
+sent again on the next one, and `watch` finds out that it is lost. `link_counts` has the sum.
 
 A turn of a link is bounded in time, and a frame in records, so that other callbacks get theirs. A ZeroMQ descriptor is
 edge-triggered and an own `send` may swallow the edge: the socket's events are read again after every send and every
@@ -14,10 +15,13 @@ each other.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import zmq
@@ -27,9 +31,11 @@ from ..diagnosis.black_box import BlackBox
 from . import kinds, wire
 from .channel import Channel
 from .link_counts import LinkCounts
-from .messages import Hello, Welcome
+from .messages import Hello, Probe, Probed, Welcome
 from .unsent import Unsendable
+from .watch import Watch
 
+_logger = logging.getLogger(__name__)
 __all__ = ("Channel", "DealerLink", "RouterLink", "Surroundings", "new_context", "versions")
 OnUnsent = Callable[[Any], None]
 """Called with each record that was left out of a batch that was sent."""
@@ -52,6 +58,8 @@ WELCOME_WITHIN = 1.0
 """Seconds in which a welcome is read and acknowledged; after that a repeated `Hello` begins a new link."""
 ACKNOWLEDGE_WITHIN = 0.1
 """Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
+HANDSHAKE_WITHIN = 2.0
+"""Seconds for the first octets of a connection; after that there is another one."""
 ACKNOWLEDGE_SOON: Final = 0.005
 """The same for records that must not be handled twice; what they lead to leaves before, and acknowledges them too."""
 
@@ -93,6 +101,7 @@ class _Link:
         on_lost: OnLost | None,
         checks: bool,
         surroundings: Surroundings,
+        renew: Callable[[], None] | None = None,
     ) -> None:
         self._incarnation, _, totals, loop = surroundings[:4]
         self._socket = socket
@@ -102,8 +111,7 @@ class _Link:
         self._on_drained = on_drained
         self._on_unsent = on_unsent
         self._on_lost = on_lost
-        self._checks = checks
-        self._unsendable = Unsendable(name)
+        self._unsendable = Unsendable(name, checks)
         self._loop = loop
         self._waiting: dict[Channel, deque[Any]] = {}
         """Records that were posted and found no room."""
@@ -115,6 +123,7 @@ class _Link:
         self._closed = False
         self._descriptor = int(socket.getsockopt(zmq.FD))
         loop.add_reader(self._descriptor, self._drain)
+        self._watch = Watch(loop, channels=self._linked, ask=self._ask, renew=renew)
         self._schedule_drain_if_readable()
 
     def close(self) -> None:
@@ -124,6 +133,7 @@ class _Link:
             for timer in (self._retry, self._reporting):
                 if timer is not None:
                     timer.cancel()
+            self._watch.close()
             self._loop.remove_reader(self._descriptor)
             self._socket.close()
 
@@ -178,6 +188,10 @@ class _Link:
     def _is_there(self, channel: Channel) -> bool:
         raise NotImplementedError
 
+    def _linked(self) -> Iterable[Channel]:
+        """The other ends that are there."""
+        raise NotImplementedError
+
     def _routing(self, channel: Channel) -> tuple[bytes, ...]:
         """The parts in front of a frame."""
         raise NotImplementedError
@@ -202,7 +216,7 @@ class _Link:
         return True
 
     def _deliver_frame(self, channel: Channel, records: Sequence[Any]) -> bool:
-        if self._checks and not all(map(wire.fits, records)):
+        if self._unsendable.checks and not all(map(wire.fits, records)):
             return self._deliver_what_can_be(channel, records)
         try:
             payload = self._encode(channel, records)
@@ -303,13 +317,10 @@ class _Link:
     def _take(self, channel: Channel, frame: wire.Frame) -> None:
         """Count a frame of a known peer and pass its records on; it is acknowledged when they are handled."""
         count = len(frame.records)
-        if frame.sequence != channel.handled:
-            if frame.sequence < channel.handled:
-                self._counts.dropped("repeated")
-                return
-            self._counts.dropped("gap")
-            channel.leave_out(frame.sequence - channel.handled)
+        channel.hear()
         self._take_acknowledgement(channel, frame)
+        if frame.sequence != channel.handled and not self._takes_out_of_order(channel, frame):
+            return
         try:
             if count:
                 self._pass_on(channel, frame)
@@ -319,6 +330,58 @@ class _Link:
             self._acknowledge(channel)
         elif channel.handled > channel.reported:
             self._acknowledge_later(channel)
+
+    def _takes_out_of_order(self, channel: Channel, frame: wire.Frame) -> bool:
+        """Whether a frame has to be taken that is not the next one."""
+        if frame.sequence == wire.UNNUMBERED:
+            for record in frame.records:
+                self._take_probe(channel, record)
+            return False
+        if frame.sequence < channel.handled:
+            self._counts.dropped("repeated")
+            return False
+        self._counts.dropped("gap")
+        if channel.unread:
+            channel.leave_out(frame.sequence - channel.handled)
+            return True
+        if channel.miss():
+            self._signal(channel, Probed(frame.sequence))
+        return False
+
+    def _take_probe(self, channel: Channel, record: Any) -> None:
+        """Answer a `Probe`; after a `Probed`, send again what is lost."""
+        if record.__class__ is Probe:
+            channel.answer(record.sent)
+            self._signal(channel, Probed(record.sent))
+        elif record.__class__ is Probed and not channel.is_answered(record.sent):
+            self._send_again(channel)
+
+    def _ask(self, channel: Channel) -> None:
+        self._signal(channel, Probe(channel.sent))
+
+    def _signal(self, channel: Channel, record: Probe | Probed) -> None:
+        """Send a record without a number; who asks does so again when it does not go out."""
+        self._put_again(channel, wire.UNNUMBERED, time.monotonic(), (record,))
+
+    def _send_again(self, channel: Channel) -> None:
+        """Send what is under way once more, as far as ZeroMQ takes it; the other end misses the rest."""
+        frames = channel.frames_under_way()
+        count = sum(len(frame.records) for frame in frames)
+        _logger.warning("%d records on the %s link are sent again: a connection is lost", count, self._counts.name)
+        for frame in frames:
+            if not self._put_again(channel, frame.sequence, frame.at, frame.records):
+                break
+
+    def _put_again(self, channel: Channel, sequence: int, at: float, records: Sequence[Any]) -> bool:
+        """Hand ZeroMQ a frame that is no new one."""
+        payload = wire.encode(self._incarnation, sequence, channel.handled, at, records, channel.late)
+        try:
+            self._socket.send_multipart((*self._routing(channel), payload), zmq.DONTWAIT)
+        except zmq.ZMQError:
+            return False
+        finally:
+            self._schedule_drain_if_readable()
+        return True
 
     def _acknowledge_later(self, channel: Channel) -> None:
         self._unreported.add(channel)
@@ -394,6 +457,7 @@ class RouterLink(_Link):
     ) -> None:
         socket = surroundings.context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a peer's new connection may come before its old one is closed
         _set_bounds(socket, linger_ms)
         socket.bind(endpoint)
         self.channels: dict[tuple[str, int], Channel] = {}
@@ -428,6 +492,9 @@ class RouterLink(_Link):
     def _is_there(self, channel: Channel) -> bool:
         return self._by_identity.get(channel.identity) is channel
 
+    def _linked(self) -> Iterable[Channel]:
+        return self.channels.values()
+
     def _routing(self, channel: Channel) -> tuple[bytes, ...]:
         return (channel.identity,)
 
@@ -453,6 +520,8 @@ class RouterLink(_Link):
             frame = wire.decode(data)
         except wire.WireError:
             self._counts.dropped("decode_error")
+            if identity in self._by_identity:
+                self._by_identity[identity].spoil()
             return
         if frame.records and frame.records[0].__class__ is Hello:
             self._greet(identity, frame)
@@ -532,6 +601,7 @@ class DealerLink(_Link):
             on_lost=on_lost,
             checks=checks,
             surroundings=surroundings,
+            renew=partial(self._renew, endpoint),
         )
         self._say_hello()
 
@@ -582,8 +652,25 @@ class DealerLink(_Link):
             self._give_back(self.channel, waiting=False)
             self._say_hello()
 
+    def _renew(self, endpoint: str) -> None:
+        """Make a new connection; the peer takes what is sent again on it, and nothing twice."""
+        _logger.warning(
+            "the %s link to slot %d gives no answer: a new connection", self._counts.name, self.channel.slot
+        )
+        socket = self._socket
+        linger = socket.getsockopt(zmq.LINGER)
+        socket.setsockopt(zmq.LINGER, 0)
+        with suppress(zmq.ZMQError):
+            socket.disconnect(endpoint)
+        socket.setsockopt(zmq.LINGER, linger)
+        socket.connect(endpoint)
+        self._schedule_drain_if_readable()
+
     def _is_there(self, channel: Channel) -> bool:
         return self.welcome
+
+    def _linked(self) -> Iterable[Channel]:
+        return (self.channel,) if self.welcome else ()
 
     def _routing(self, channel: Channel) -> tuple[bytes, ...]:
         return ()
@@ -606,6 +693,7 @@ class DealerLink(_Link):
             frame = wire.decode(parts[-1])
         except wire.WireError:
             self._counts.dropped("decode_error")
+            self.channel.spoil()
             return
         channel = self.channel
         if frame.records and frame.records[0].__class__ is Welcome:
@@ -633,3 +721,4 @@ def _set_bounds(socket: "zmq.Socket[bytes]", linger_ms: int) -> None:
     socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
     socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_FRAME)
     socket.setsockopt(zmq.LINGER, linger_ms)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, round(1000 * HANDSHAKE_WITHIN))

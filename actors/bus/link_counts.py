@@ -35,9 +35,10 @@ class LinkCounts:
         name: of the link: sip, media or control.
     """
 
-    __slots__ = ("_acknowledged", "_expired", "_offered", "_refused", "_totals", "delay", "received", "sent")
+    __slots__ = ("_acknowledged", "_expired", "_offered", "_refused", "_totals", "delay", "name", "received", "sent")
 
     def __init__(self, totals: Totals, name: str) -> None:
+        self.name = name
         self._totals = totals
         self.sent = totals.cell("sipswarm_bus_messages_total", "sent", name)
         self.received = totals.cell("sipswarm_bus_messages_total", "received", name)

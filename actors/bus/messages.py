@@ -30,6 +30,23 @@ class Welcome(NamedTuple):
     slot: int
 
 
+class Probe(NamedTuple):
+    """How many of my records have you handled? Without a number of its own; answered by `Probed`."""
+
+    sent: int
+    """Records that were sent on this link before it."""
+
+
+class Probed(NamedTuple):
+    """The answer to `Probe`, or the word that records before a frame did not come; its frame has the number handled.
+
+    What was sent and is not handled is lost then, and is sent again: frames keep their order on a connection.
+    """
+
+    sent: int
+    """As in the `Probe`; records before the frame that came too early."""
+
+
 # The sip link, from the dispatcher to a call worker.
 
 

@@ -20,11 +20,13 @@ class Unsendable:
 
     Args:
         name: of the link.
+        checks: whether types are looked at before a batch is sent.
     """
 
-    __slots__ = ("_name", "_said")
+    __slots__ = ("_name", "_said", "checks")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, checks: bool = False) -> None:
+        self.checks = checks
         self._name = name
         self._said: set[type[Any]] = set()
 

@@ -20,6 +20,8 @@ from . import messages
 VERSION: Final = 2
 MAX_FRAME = 1 << 20
 """Octets; the limit set on every socket, so that a stranger cannot make us allocate more."""
+UNNUMBERED: Final = -1
+"""The sequence of a frame with a `Probe` or `Probed`."""
 
 
 class WireError(ValueError):
@@ -30,6 +32,8 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     # every link
     1: messages.Hello,
     2: messages.Welcome,
+    3: messages.Probe,
+    4: messages.Probed,
     # sip link
     10: messages.SipReceived,
     12: messages.SendSip,
@@ -113,7 +117,7 @@ class Frame(NamedTuple):
     incarnation: int
     """Of the sender: 1, 2, 3 … for each start of its slot."""
     sequence: int
-    """Records sent on this link before this frame."""
+    """Records sent on this link before this frame; `UNNUMBERED` for a frame whose record has no number."""
     acknowledged: int
     """Records of this end that the sender has done with."""
     sent_at: float

@@ -3,8 +3,8 @@
 `observe` lists the calls that each thread of a process makes, `sites` turns the lists into single failures, and
 `failing` does one of them to a running process. strace attaches to one thread without `-f`, so that the number of a
 call counts the calls of that thread only. An error is one that the kernel gives for that call; errors of calls that
-libzmq and libuv end their process for (epoll_ctl and eventfd of their own threads and loops) are not among them, nor is
-ENOBUFS for a send of libzmq, which sends nothing more on that connection then.
+libzmq and libuv end their process for (epoll_ctl and eventfd of their own threads and loops; ENOMEM of a send or
+receive of libzmq) are not among them.
 """
 
 import asyncio
@@ -42,7 +42,10 @@ ERRORS: Mapping[str, tuple[str, ...]] = {
     "fdatasync": ("EIO",),
 }
 """Errors of calls of the main thread, which runs the event loop."""
-LIBRARY_ERRORS: Mapping[str, tuple[str, ...]] = {"sendto": ("EAGAIN", "EINTR"), "recvfrom": ("EAGAIN", "EINTR")}
+LIBRARY_ERRORS: Mapping[str, tuple[str, ...]] = {
+    "sendto": ("EAGAIN", "EINTR", "ENOBUFS", "ECONNRESET"),
+    "recvfrom": ("EAGAIN", "EINTR", "ENOBUFS", "ECONNRESET"),
+}
 """Errors of calls of the threads of libzmq."""
 LIBRARY_THREAD = "ZMQbg"
 ATTACH_WITHIN = 10.0

@@ -23,7 +23,7 @@ from sipswarm.actors.bus.link import (
     new_context,
     versions,
 )
-from sipswarm.actors.bus.messages import Drain, Hello, Ready, SipReceived, Welcome
+from sipswarm.actors.bus.messages import Drain, Hello, Probe, Probed, Ready, SipReceived, Welcome
 from sipswarm.actors.counting.totals import Totals
 
 DROPPED = "sipswarm_bus_dropped_total"
@@ -447,18 +447,50 @@ def test_only_datagrams_of_a_frame_that_waited_too_long_are_left_out(endpoint: s
     run(endpoint, scene)
 
 
-def test_gaps_are_counted_and_passed_repetitions_counted_and_refused(endpoint: str) -> None:
+def test_what_did_not_come_is_counted_told_once_and_awaited_and_repetitions_are_refused(endpoint: str) -> None:
     async def scene(bench: Bench) -> None:
         router = bench.router()
         bare = bench.bare_dealer()
         bare.send(frame([Hello("call", 0, 1)]))
-        bare.send(frame([Drain(1.0)], sequence=1))
-        bare.send(frame([Drain(1.0)], sequence=1))
-        bare.send(frame([Drain(5.0)], sequence=5))
-        await until(lambda: len(router.records) == 2)
-        assert numbers(router.records) == [1.0, 5.0]
+        for number in (1, 1, 5, 6):
+            bare.send(frame([Drain(float(number))], sequence=number))
+        await until(lambda: router.dropped("gap") == 2)
         assert router.dropped("repeated") == 1
-        assert router.dropped("gap") == 1
+        for number in range(2, 6):  # the one that came too early too
+            bare.send(frame([Drain(float(number))], sequence=number))
+        await until(lambda: len(router.records) == 5)
+        assert numbers(router.records) == [1.0, 2.0, 3.0, 4.0, 5.0]
+        bare.send(frame([Probe(6)], sequence=wire.UNNUMBERED))
+        answers: list[wire.Frame] = []
+
+        def look() -> None:
+            while bare.poll(0):
+                answers.append(wire.decode(bare.recv()))
+
+        await until(lambda: bool(answers) and answers[-1].records == [Probed(6)], look)
+        assert [each.records for each in answers if each.sequence == wire.UNNUMBERED] == [[Probed(5)], [Probed(6)]]
+        assert answers[-1].acknowledged == 6
+        assert router.channel().late == 0
+
+    run(endpoint, scene)
+
+
+@pytest.mark.parametrize("told", ["by the next frame", "by a probe"])
+def test_records_of_a_frame_that_cannot_be_read_are_left_out(endpoint: str, told: str) -> None:
+    async def scene(bench: Bench) -> None:
+        router = bench.router()
+        bare = bench.bare_dealer()
+        bare.send(frame([Hello("call", 0, 1)]))
+        bare.send(b"garbage")
+        if told == "by a probe":
+            bare.send(frame([Probe(5)], sequence=wire.UNNUMBERED))
+        bare.send(frame([Drain(5.0)], sequence=5))
+        await until(lambda: bool(router.records))
+        assert numbers(router.records) == [5.0]
+        assert router.channel().late == 4
+        bare.send(frame([Drain(9.0)], sequence=9))
+        await until(lambda: router.dropped("gap") == (1 if told == "by a probe" else 2))
+        assert numbers(router.records) == [5.0]
 
     run(endpoint, scene)
 
