@@ -24,9 +24,10 @@ from .rtp.reception import Reception
 from .rtp.reports import RtcpSession
 from .rtp.srtp import SrtpSession, SrtpUnavailable, check_keys
 from .sender import Sender
-from .sockets import canonical, disconnect, is_multicast, is_null
+from .sockets import canonical, disconnect, is_multicast, is_null, keep_errors, unreachable
 from .stream import Stream
 from .totals import MediaTotals
+from .unreachable import Destination, Destinations
 
 BUFFER = 32768
 """Octets read of a datagram; RTP of that size or more is dropped as oversize. 200 ms of L16 at 48 kHz are 19,200 octets
@@ -59,6 +60,7 @@ class Shared:
     due_of: Callable[[Sender], float]
     """When a sender's next interval begins; 0.0 = unknown."""
     announced: AnnouncedAddresses = field(default_factory=AnnouncedAddresses)
+    destinations: Destinations = field(default_factory=Destinations)
 
 
 class StreamEndpoint:
@@ -68,7 +70,6 @@ class StreamEndpoint:
         "_buffer",
         "_configured",
         "_connected",
-        "_destination",
         "_folded",
         "_kept",
         "_lock",
@@ -84,6 +85,7 @@ class StreamEndpoint:
         "_srtp_session",
         "_watched_at",
         "chore",
+        "destination",
         "heard",
         "owner",
         "pool_port",
@@ -113,7 +115,13 @@ class StreamEndpoint:
 
         Args:
             send_socket: one of its own for asymmetric RTP.
+
+        Raises:
+            OSError: the kernel refuses to keep the errors of a socket.
         """
+        for each in (rtp_socket, send_socket):
+            if each is not None:
+                keep_errors(each)
         self._shared, self._buffer, self._sources = shared, shared.buffer, shared.sources
         self.stream = stream
         self.owner = stream.owner
@@ -141,7 +149,6 @@ class StreamEndpoint:
         self._send_from = send_socket or rtp_socket
         self._own: frozenset[Address] = frozenset()
         """Of the sockets that the stream uses: what comes from them is a loop (RFC 3550 8.2)."""
-        self._destination: Address | None = None
         self._rtcp_destination: Address | None = None
         self._silence_from = stream.opened_at
         self._silence_told = 0
@@ -152,6 +159,9 @@ class StreamEndpoint:
         self._receiver = stream.receiver
         self.presence = Presence(stream.receiver)
         """How long media was due and came."""
+        sender = stream.sender
+        self.destination = Destination(lambda: sender.packets_sent)
+        """Where RTP goes, and what of it ICMP reported as not delivered."""
         self.sender.send = self._send_to
         self._receiver.remote = self.remote
 
@@ -212,7 +222,7 @@ class StreamEndpoint:
         if remote is not None and (moved or new_sender is not self._send_from):
             self._disconnect()
             self._send_from = new_sender
-            self._destination = remote
+            self._shared.destinations.move(self.destination, remote)
         if remote is not None:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
             self._rtcp_destination = (self._rtcp_host(command) or remote[0], port)
@@ -270,7 +280,7 @@ class StreamEndpoint:
 
     def _send_to(self, data: bytes | bytearray | memoryview) -> object:
         """Send RTP while the socket is not connected. May raise OSError."""
-        destination = self._destination
+        destination = self.destination.address
         return None if destination is None else self._send_from.sendto(data, destination)
 
     def _connect(self, now: float) -> None:
@@ -280,7 +290,7 @@ class StreamEndpoint:
             locked is None or self._lock.open(now) or not self.pool_port
         ):  # a given socket might lose its port in `disconnect`
             return
-        if self._send_from is self.rtp_socket and self._destination != locked:
+        if self._send_from is self.rtp_socket and self.destination.address != locked:
             return
         with contextlib.suppress(OSError):
             self.rtp_socket.connect(locked)
@@ -293,12 +303,14 @@ class StreamEndpoint:
                     if self._send_from is self.rtp_socket:
                         self.sender.send = self.rtp_socket.send
                     return
+                except OSError:  # of an earlier packet: it waits in the error queue too
+                    continue
                 self._take(size, source[:2], now)
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
 
     def _connect_to_send(self) -> None:
         """Who takes nothing has no source to learn: the kernel may drop all but the peer from the start."""
-        destination = self._destination
+        destination = self.destination.address
         if self._connected or destination is None or not self.pool_port:
             return
         if self._send_from is self.rtp_socket:
@@ -320,7 +332,8 @@ class StreamEndpoint:
         """Take a datagram from the RTP socket; several while strangers may be among them.
 
         Args:
-            size: octets that were read into the buffer; -1 = the socket had an error; -2 = nothing was read yet.
+            size: octets that were read into the buffer; -1 = none, and the socket may have an error; -2 = nothing was
+                read yet.
         """
         if not self._connected:
             self._read_unconnected(now)
@@ -330,12 +343,10 @@ class StreamEndpoint:
         if size == -2:
             try:
                 size = self.rtp_socket.recv_into(buffer)
-            except BlockingIOError:
-                return
             except OSError:
                 size = -1
-        if size < 0:  # an ICMP error of an earlier packet of this stream (RELIABILITY N8)
-            self.sender.send_errors += 1
+        if size < 0:
+            self._take_errors(self.rtp_socket, now)
         elif size >= BUFFER:
             receiver.discards[totals.OVERSIZE] += 1
         elif not receiver.receive(buffer, size, now):
@@ -351,16 +362,35 @@ class StreamEndpoint:
             if reception is not None:
                 reception.read_by(self.rtp_socket.recv_into)
 
+    def _take_errors(self, sock: socket.socket, now: float) -> None:
+        """Read what ICMP has brought of earlier packets of a socket, also those of streams that send through it.
+
+        A poll reports an error until it is read. None of it is an error of the next packet (RELIABILITY N8).
+        """
+        for address in unreachable(sock):
+            self._shared.destinations.report(address, now)
+
+    def take_send_error(self, size: int, now: float) -> None:
+        """Read the errors of the socket that the stream has for sending only.
+
+        Args:
+            size: has no meaning here.
+        """
+        if self.send_socket is not None:
+            self._take_errors(self.send_socket, now)
+
     def _read_unconnected(self, now: float) -> None:
         """Read until nothing waits, so that a flood of strangers does not crowd out the peer; a bounded number."""
-        for _ in range(_READ_AT_ONCE):
+        for number in range(_READ_AT_ONCE):
             try:
                 size, source = self.rtp_socket.recvfrom_into(self._buffer)
             except BlockingIOError:
+                if not number:  # what made it ready waits in the error queue
+                    self._take_errors(self.rtp_socket, now)
                 return
             except OSError:
-                self.sender.send_errors += 1
-                return
+                self._take_errors(self.rtp_socket, now)
+                continue
             self._take(size, source[:2], now)
             if self._lock.locked is not None:
                 self._connect(now)
@@ -388,8 +418,8 @@ class StreamEndpoint:
         else:
             if self._kept:
                 self._release()
-            if self._destination is not None and self.settings.latching and source != self._destination:
-                self._destination = source
+            if self.destination.address is not None and self.settings.latching and source != self.destination.address:
+                self._shared.destinations.move(self.destination, source)
             if not self._receiver.receive(buffer, size, now):
                 self._receive_rtcp(bytes(buffer[:size]), now)
 
@@ -457,16 +487,19 @@ class StreamEndpoint:
         self._shared.counted.rtcp_sent += 1
         if self._srtp is not None:
             data = self._srtp.protect_rtcp(data)
-        try:
-            if self.settings.rtcp_mux or self.rtcp_socket is None:
-                if self._connected and self._send_from is self.rtp_socket:
+        beside = self.settings.rtcp_mux or self.rtcp_socket is None
+        for left in (1, 0):  # the first error may be of an earlier packet, as in `send_again`
+            try:
+                if self.rtcp_socket is not None and not beside:
+                    self.rtcp_socket.sendto(data, destination)
+                elif self._connected and self._send_from is self.rtp_socket:
                     self.rtp_socket.send(data)
                 else:
                     self._send_from.sendto(data, destination)
-            else:
-                self.rtcp_socket.sendto(data, destination)
-        except OSError:
-            self.sender.send_errors += 1
+                return
+            except OSError:
+                if not left:
+                    self.sender.send_errors += 1
 
     def report(self, now: float) -> None:
         """Send an RTCP report if one is due."""
@@ -532,6 +565,7 @@ class StreamEndpoint:
             self._send_rtcp(goodbye)
         self._disconnect()
         self._shared.announced.replace(self._lock.announced, None)
+        self._shared.destinations.move(self.destination, None)
         self._receiver.discards[totals.BAD_SOURCE] += len(self._kept)
         stream.close()
         if self.send_socket is not None:

@@ -373,25 +373,27 @@ class MediaEngine:
         Raises:
             Refused: the kernel watches no further descriptor (epoll_ctl(2): ENOSPC, ENOMEM); none of them is read then.
         """
-        sockets = [(endpoint.rtp_socket, endpoint.take_rtp)]
+        sockets = [(endpoint.rtp_socket, endpoint.take_rtp, select.EPOLLIN)]
         if endpoint.rtcp_socket is not None:
-            sockets.append((endpoint.rtcp_socket, endpoint.take_rtcp))
-        for number, (sock, taker) in enumerate(sockets):
+            sockets.append((endpoint.rtcp_socket, endpoint.take_rtcp, select.EPOLLIN))
+        if endpoint.send_socket is not None:
+            sockets.append((endpoint.send_socket, endpoint.take_send_error, 0))  # errors are always reported
+        for number, (sock, taker, wanted) in enumerate(sockets):
             try:
-                self._register(sock, taker)
+                self._register(sock, taker, wanted)
             except OSError as error:
-                for registered, _ in sockets[:number]:
+                for registered, *_ in sockets[:number]:
                     self._unregister(registered)
                 raise Refused(Refusal.NO_DESCRIPTOR, error.strerror or "") from error
         endpoint.heard = True
 
-    def _register(self, sock: socket.socket, taker: Callable[[int, float], None]) -> None:
+    def _register(self, sock: socket.socket, taker: Callable[[int, float], None], wanted: int) -> None:
         descriptor = sock.fileno()
         missing = descriptor + 1 - len(self._takers)
         if missing > 0:
             self._takers += [None] * missing
             self._sources += [None] * missing
-        self._poll.register(descriptor, select.EPOLLIN)
+        self._poll.register(descriptor, wanted)
         self._takers[descriptor] = taker
 
     def _unregister(self, sock: socket.socket) -> None:
@@ -563,7 +565,7 @@ class MediaEngine:
         stream = endpoint.stream
         del self._endpoints[(endpoint.owner, stream.stream_id)]
         self._take_what_waits(endpoint, now)
-        for each in (endpoint.rtp_socket, endpoint.rtcp_socket):
+        for each in (endpoint.rtp_socket, endpoint.rtcp_socket, endpoint.send_socket):
             if each is not None and endpoint.heard:
                 self._unregister(each)
         self._chores[endpoint.chore].remove(endpoint)

@@ -429,6 +429,8 @@ class SinkFailed(NamedTuple):
 
 ONE_WAY_SHARE: Final = 0.25
 """A peer whose media is there for a smaller share of the time in which it is due counts as silent."""
+UNREACHABLE_SHARE: Final = 0.5
+"""Of packets sent: a peer of which ICMP reports more than this as undelivered takes no media."""
 
 
 class StreamStatistics(NamedTuple):
@@ -487,7 +489,7 @@ class StreamStatistics(NamedTuple):
     frames_skipped: int
     """Local frames that were too late to send."""
     send_errors: int
-    """sendto() that the kernel refused (ECONNREFUSED, ENOBUFS, ...)."""
+    """Packets that the kernel refused twice (ENOBUFS, EPERM, ...); an ICMP error of an earlier packet is none."""
     late_max_ms: float
     """Worst lateness of one of our packets against its schedule."""
     digits_sent: int
@@ -533,6 +535,9 @@ class StreamStatistics(NamedTuple):
     due."""
     media_removed: float = 0.0
     """Seconds of the answered call in which the peer had removed the media line."""
+    packets_unreachable: int = 0
+    """RTP packets sent while ICMP reported their destination as unreachable, without a pause of 5 s, for at least
+    0.5 s; see `unreachable`."""
 
 
 class StreamClosed(NamedTuple):

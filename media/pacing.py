@@ -10,7 +10,7 @@ sources.
 from collections.abc import Callable
 
 from .context import Attempt, unguarded
-from .sender import Sender, end_failed, packets_of
+from .sender import Sender, end_failed, packets_of, send_again
 from .totals import MediaTotals
 
 _CLOCK_EVERY = 32
@@ -174,8 +174,8 @@ class Pacer:
             send = sender.send  # a slot, not a method: looked up apart it is cheaper
             try:
                 send(packet)
-            except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
-                sender.send_errors += 1
+            except OSError:
+                send_again(sender, packet)
             if late > _WORTH_NOTING and late > sender.late_max:
                 sender.late_max = late
             left -= 1
@@ -215,6 +215,6 @@ class Pacer:
             try:
                 sender.send(packet)
             except OSError:
-                sender.send_errors += 1
+                send_again(sender, packet)
             sender.late_max = max(sender.late_max, late)
             self._counted.lateness.add(late)

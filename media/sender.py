@@ -474,10 +474,11 @@ class Sender:
             self.echo_left -= 1
             self.timestamp = frame[3]
             self.due = 0.0
+            packet = self._build(frame, frame[3])
             try:
-                self.send(self._build(frame, frame[3]))
-            except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
-                self.send_errors += 1
+                self.send(packet)
+            except OSError:
+                send_again(self, packet)
 
     def echo_in_place(self, buffer: bytearray, size: int, timestamp: int) -> None:
         """The same for a plain packet in a buffer, whose header is rewritten.
@@ -498,10 +499,11 @@ class Sender:
         self._other_packets += 1
         self._other_bytes += size - HEADER_SIZE
         _PACK_REST(buffer, 2, number & 0xFFFF, timestamp, self.ssrc)
+        packet = memoryview(buffer)[:size]
         try:
-            self.send(memoryview(buffer)[:size])
+            self.send(packet)
         except OSError:
-            self.send_errors += 1
+            send_again(self, packet)
 
     def allow_echo(self) -> None:
         """Let some more packets go back, twice as many as the packet interval makes at least.
@@ -544,6 +546,17 @@ def packets_of(group: Iterable[Sender], packets: list[bytes | bytearray | None])
             append(packet)
         else:
             append(sender.next_packet())
+
+
+def send_again(sender: Sender, packet: bytes | bytearray | memoryview) -> None:
+    """Send a packet once more that the kernel refused, and count it if that fails too.
+
+    The first error may be one that ICMP has brought of an earlier packet (RELIABILITY N8); this one is lost by none.
+    """
+    try:
+        sender.send(packet)
+    except OSError:
+        sender.send_errors += 1
 
 
 def end_failed(sender: Sender) -> None:

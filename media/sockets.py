@@ -1,4 +1,4 @@
-"""UDP sockets of media: binding a pair, canonical addresses, connecting and disconnecting, and quarantine after close.
+"""UDP sockets of media: binding a pair, canonical addresses, connecting and disconnecting, ICMP errors, quarantine.
 
 A port that was closed rests with its socket open until its peer has been silent for some seconds, so that late RTP
 never reaches the next stream on that port (RELIABILITY B9); it is counted.
@@ -9,6 +9,8 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Iterator
+from struct import Struct
 
 from .ports import PortPool
 from .rtp.packet import is_rtcp
@@ -20,6 +22,15 @@ _BIND_TRIES = 64
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _UNSPECIFIED = bytes(16)  # a sockaddr of family AF_UNSPEC dissolves a connection (connect(2))
 _DRAIN_AT_ONCE = 64
+_RECEIVE_ERRORS: dict[int, tuple[int, int]] = {
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+"""IP_RECVERR and IPV6_RECVERR, which Python does not name."""
+_EXTENDED = Struct("IBBB")
+"""The first of sock_extended_err (ip(7)): errno, origin, ICMP type, ICMP code."""
+_UNREACHABLE = {2: 3, 3: 1}
+"""By origin (ICMP, ICMPv6), the type of "destination unreachable" (RFC 792, RFC 4443 3.1)."""
 
 
 class NoPort(Exception):
@@ -132,6 +143,38 @@ def disconnect(connected: socket.socket) -> None:
     The binding stays if the port was named in `bind`; a port that the kernel chose would be lost.
     """
     _LIBC.connect(connected.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))
+
+
+def keep_errors(sock: socket.socket) -> None:
+    """Have the kernel keep the ICMP errors about packets of a socket, connected or not (ip(7), IP_RECVERR).
+
+    From then on any sending or receiving may fail once with the error of an earlier packet, and a poll reports an error
+    until `unreachable` has read it.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    level, option = _RECEIVE_ERRORS[sock.family]
+    sock.setsockopt(level, option, 1)
+
+
+def unreachable(sock: socket.socket) -> Iterator[Address]:
+    """Empty the error queue of a socket, at most 64 errors, and yield the destinations that ICMP says are unreachable.
+
+    A packet that is too long for the path does not count: the kernel cuts the next one. Errors of this machine are
+    those of the call that met them.
+    """
+    for _ in range(_DRAIN_AT_ONCE):
+        try:
+            _, ancillary, _, address = sock.recvmsg(0, 256, socket.MSG_ERRQUEUE)
+        except OSError:  # BlockingIOError: the queue is empty
+            break
+        for level, kind, octets in ancillary:
+            if (level, kind) in _RECEIVE_ERRORS.values() and len(octets) >= _EXTENDED.size and address:
+                number, origin, what, _ = _EXTENDED.unpack_from(octets)
+                if what == _UNREACHABLE.get(origin) and number != errno.EMSGSIZE:
+                    yield address[0], address[1]
+    sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # an error that found no place in the queue: reading clears it
 
 
 def waits(sock: socket.socket) -> bool:

@@ -108,6 +108,7 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
         missed_ratio=missed_ratio,
         media_held=time.held,
         media_removed=time.removed,
+        packets_unreachable=endpoint.destination.packets,
     )
 
 

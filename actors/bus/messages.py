@@ -304,6 +304,9 @@ class CallFinished(NamedTuple):
     remote_loss: float = -1.0
     """Share of the RTP packets sent that the peer reported as lost (RFC 3550 6.4.1), of the worst stream, 0 to 1;
     -1.0 = it reported none."""
+    unreachable_share: float = -1.0
+    """Share of the RTP packets sent while ICMP reported their destination as unreachable, of the worst stream, 0 to 1;
+    -1.0 = none was sent."""
     place: int = -1
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
 

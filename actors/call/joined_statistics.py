@@ -13,7 +13,7 @@ SUMS: Final = (
     *("packets_lost", "packets_duplicate", "packets_reordered", "packets_late", "packets_discarded"),
     *("frames_skipped", "send_errors", "digits_sent", "digits_received", "rtcp_sent", "rtcp_received"),
     *("ssrc_changes", "media_due", "media_present", "packets_due", "packets_missed"),
-    *("media_held", "media_removed"),
+    *("media_held", "media_removed", "packets_unreachable"),
 )
 """What is added."""
 GREATEST: Final = ("jitter_max_ms", "late_max_ms", "media_gap")

@@ -95,6 +95,7 @@ class MediaSum(NamedTuple):
     media_held: float
     media_removed: float
     remote_loss: float
+    unreachable_share: float
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
@@ -114,6 +115,7 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
         sum(each.media_held for each in figures),
         sum(each.media_removed for each in figures),
         max((each.remote_loss_ratio for each in figures), default=-1.0),
+        max((each.packets_unreachable / each.packets_sent for each in figures if each.packets_sent), default=-1.0),
     )
 
 

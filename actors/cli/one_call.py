@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sipswarm.media.messages import UNREACHABLE_SHARE
 from sipswarm.sipcore.message.messages import Response
 
 from ..agent.placing import Placing
@@ -143,6 +144,9 @@ async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: 
         if passed and own.play is not None and not any(each.packets_sent for each in call.all_statistics):
             echo("not played: no packet left; does the peer let us send (a=sendonly, a=inactive, hold, port 0)?")
             passed = False
+        if passed and own.play is not None and media_of(call.all_statistics).unreachable_share > UNREACHABLE_SHARE:
+            echo(f"not played: {words_of('media_unreachable')}")
+            passed = False
         fault = end_fault(call)
         if fault:
             echo(fault)
@@ -232,12 +236,14 @@ def result_lines(call: Call) -> list[str]:
         )
     else:
         due = "no media was due"
-    return [
-        *lines,
+    lines += [
         due,
         f"media: RTP sent {figures.packets_sent}, received {figures.packets_received}, lost {figures.packets_lost}"
         + quality,
     ]
+    if media.unreachable_share > 0:
+        lines.append(f"destination unreachable (ICMP) for {media.unreachable_share:.2f} of the RTP sent")
+    return lines
 
 
 def _say_ladders(calls: list[Call], say: Callable[[str], None]) -> None:

@@ -70,6 +70,9 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
             f"{_number(media['received_ratio_min'])}, media share {_number(media['media_share_min'])}; longest gap "
             f"{_number(media['gap_max'])} s"
         )
+    if media["unreachable_share_max"]:
+        share = _number(media["unreachable_share_max"])
+        yield f"destination unreachable (ICMP) for {share} of the RTP sent in the worst call"
     if media["hold_share_max"]:
         held = _number(media["hold_share_mean"])
         yield f"on hold: {held} of the answered time, {_number(media['hold_share_max'])} of that of the worst call"

@@ -55,6 +55,9 @@ REASONS: Final[dict[str, Reason]] = {
     "session_expired": Reason(_SUT, "the session was not refreshed in time (RFC 4028)"),
     "dialog_gone": Reason(_SUT, "the other side no longer knew the dialog (481 or 408 within the call)"),
     "one_way": Reason(_SUT, "media came in one direction only"),
+    "media_unreachable": Reason(
+        _SUT, "nobody took our media at the address and port that the other side named (ICMP unreachable)"
+    ),
     "silent": Reason(_SUT, "no media came"),
     "media_removed": Reason(_SUT, "the other side removed the media line (port 0) for most of the call"),
     "media_share": Reason(_SUT, "media came for less than the expected share of the call"),

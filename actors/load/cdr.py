@@ -38,6 +38,7 @@ _FIGURES: Final = (
     "media_present",
     "media_gap",
     "remote_loss",
+    "unreachable_share",
 )
 """Columns in which -1.0 stands for none."""
 

@@ -8,7 +8,7 @@ lost its media worker is no judgement of the other side, which got a re-INVITE o
 
 from typing import Final
 
-from sipswarm.media.messages import ONE_WAY_SHARE
+from sipswarm.media.messages import ONE_WAY_SHARE, UNREACHABLE_SHARE
 
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
@@ -113,6 +113,8 @@ def _missed_digits(row: CallFinished, load: LoadConfig) -> str:
 
 def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
+        if _is_unreachable(row):
+            return "media_unreachable"
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
         if _is_lost_on_the_way(row):
@@ -142,9 +144,9 @@ def is_one_way(row: CallFinished) -> bool:
     """Whether media went one way only, or nearly.
 
     Nearly: the peer's media was there for less than a quarter of the time it was due, or less than a quarter of ours
-    arrived by the peer's own reports.
+    arrived by the peer's own reports, or most of ours went where nobody takes it.
     """
-    if bool(row.rtp_sent) != bool(row.rtp_received) or _is_lost_on_the_way(row):
+    if bool(row.rtp_sent) != bool(row.rtp_received) or _is_lost_on_the_way(row) or _is_unreachable(row):
         return True
     due = row.media_due
     return bool(row.rtp_received) and due >= MEDIA_START and row.media_present < ONE_WAY_SHARE * due
@@ -153,6 +155,11 @@ def is_one_way(row: CallFinished) -> bool:
 def _is_lost_on_the_way(row: CallFinished) -> bool:
     """Whether less than a quarter of what was sent arrived, by the peer's reports; without reports nothing is known."""
     return row.remote_loss > 1 - ONE_WAY_SHARE
+
+
+def _is_unreachable(row: CallFinished) -> bool:
+    """Whether ICMP reported most of what was sent as undelivered; hosts send few errors, and some none."""
+    return row.unreachable_share > UNREACHABLE_SHARE
 
 
 def _missed_close(row: CallFinished) -> str:

@@ -412,6 +412,7 @@ class Report:
                 "hold_share_mean": rounded(tally.distributions["hold_share"].mean),
                 "hold_share_max": rounded(tally.distributions["hold_share"].max),
                 "remote_loss_max": rounded(tally.distributions["remote_loss"].max),
+                "unreachable_share_max": rounded(tally.distributions["unreachable_share"].max),
             },
             "dtmf": {
                 "sent": tally.digits_sent,

@@ -69,6 +69,7 @@ COLUMNS: Final = (
     "media_held",
     "media_removed",
     "remote_loss",
+    "unreachable_share",
 )
 """Of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none."""
 MOST_SECONDS: Final = 3600
@@ -247,6 +248,7 @@ class Results:
                 f"{row.media_held:.6f}",
                 f"{row.media_removed:.6f}",
                 _known(row.remote_loss),
+                _known(row.unreachable_share),
             )
         )
 

@@ -212,6 +212,8 @@ class Tally:
             self.distributions["media_share"].add(min(1.0, row.media_present / row.media_due))
         if row.remote_loss >= 0:
             self.distributions["remote_loss"].add(row.remote_loss)
+        if row.unreachable_share >= 0:
+            self.distributions["unreachable_share"].add(row.unreachable_share)
         whole = max(0.0, row.media_due) + row.media_held + row.media_removed
         if whole > 0:
             self.distributions["hold_share"].add(row.media_held / whole)

@@ -23,9 +23,12 @@ DISTRIBUTIONS: Final = (
     "media_share",
     "hold_share",
     "remote_loss",
+    "unreachable_share",
 )
 """One value per call; delays, duration, jitter and the longest gap in seconds, shares from 0 to 1."""
-SHARES: Final = frozenset((*RATIOS, "loss", "received_ratio", "media_share", "hold_share", "remote_loss"))
+SHARES: Final = frozenset(
+    (*RATIOS, "loss", "received_ratio", "media_share", "hold_share", "remote_loss", "unreachable_share")
+)
 """Figures that are never above 1: a limit above 1 would always hold, or never."""
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,

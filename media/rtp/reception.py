@@ -211,7 +211,7 @@ def take_ready(
         ready: descriptors, as a poll object gives them.
         sources: by descriptor, the source whose packets are to be read here.
         others: by descriptor, who takes everything else: called with the octets that were read into the buffer, -1
-            for an error of the socket, or -2 when nothing was read yet.
+            for an error of the socket, which may wait in its error queue, or -2 when nothing was read yet.
         buffer: for one datagram.
         now: seconds, monotonic.
     """
@@ -224,9 +224,7 @@ def take_ready(
         else:
             try:
                 size = source.read(buffer)
-            except BlockingIOError:
-                continue
-            except OSError:
+            except OSError:  # also BlockingIOError: what made it ready waits in its queue of errors
                 size = -1
             else:
                 head, sequence_number, timestamp, ssrc = unpack(buffer)

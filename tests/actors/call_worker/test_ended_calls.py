@@ -93,11 +93,14 @@ def test_the_media_of_a_row_is_the_sum_over_the_streams_of_its_call() -> None:
         media_held=3.0,
         media_removed=4.0,
         remote_loss_ratio=0.75,
+        packets_unreachable=300,
     )
     nothing = nothing._replace(remote_loss_ratio=-1.0)
-    second = first._replace(packets_sent=1, media_due=1.0, media_present=1.0, media_gap=0.1, packets_missed=0)
-    assert media_of((first, second)) == MediaSum(501, 800, 6, 11.0, 9.0, 2.0, 1000, 100, (), 6.0, 8.0, 0.75)
-    assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0, (), 0.0, 0.0, -1.0)
+    second = first._replace(
+        packets_sent=1, packets_unreachable=0, media_due=1.0, media_present=1.0, media_gap=0.1, packets_missed=0
+    )
+    assert media_of((first, second)) == MediaSum(501, 800, 6, 11.0, 9.0, 2.0, 1000, 100, (), 6.0, 8.0, 0.75, 0.6)
+    assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0, (), 0.0, 0.0, -1.0, -1.0)
     alice, _, _ = ended_by_alice(lost=False)
     alice.call.media.lines[0].statistics = first._replace(mos=1.0)
     row = CallMetrics(Totals()).finished(call_of(alice), 13.0)

@@ -95,6 +95,30 @@ def test_what_the_peer_reports_as_lost_did_not_arrive(remote_loss: float, reason
     assert tally.distributions["remote_loss"].max == (remote_loss if remote_loss >= 0 else None)
 
 
+@pytest.mark.parametrize("expected", ["expect_media", "expect_audio", "expect_mos"])
+@pytest.mark.parametrize(
+    ("share", "received", "reason"),
+    [
+        (-1.0, 500, ""),
+        (0.0, 500, ""),
+        (0.5, 500, ""),
+        (0.51, 500, "media_unreachable"),
+        (1.0, 500, "media_unreachable"),
+        (1.0, 0, "media_unreachable"),
+    ],
+)
+def test_media_that_nobody_takes_has_not_arrived(expected: str, share: float, received: int, reason: str) -> None:
+    """RFC 1122 4.1.3.3; where nothing is expected of media, it is a figure and no failure."""
+    load = LoadConfig("sip:echo@127.0.0.1:5070", **{expected: 1})  # type: ignore[arg-type]  # any field
+    figures = row(10, 10, received=received)._replace(unreachable_share=share, mos=4.0, audible=1.0)
+    assert missed(figures, load) == reason
+    assert is_one_way(figures) is bool(reason)
+    tally = Tally(LoadConfig("sip:echo@127.0.0.1:5070"))
+    assert tally.add(figures) == ""
+    assert tally.one_way == bool(reason)
+    assert tally.distributions["unreachable_share"].max == (share if share >= 0 else None)
+
+
 def test_the_share_of_holds_is_a_figure_of_the_run() -> None:
     tally = Tally(LOAD)
     for held in (0.0, 1.0, 9.0):

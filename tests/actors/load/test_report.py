@@ -280,6 +280,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "hold_share_mean": 0.0,
         "hold_share_max": 0.0,
         "remote_loss_max": None,
+        "unreachable_share_max": None,
     }
     assert summary["dtmf"] == {"sent": 400, "received": 400, "missed": 0, "wrong": 0}
     assert set(summary["generator"]) == {

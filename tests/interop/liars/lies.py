@@ -71,6 +71,8 @@ class Description:
     """in c=; empty = where the peer is"""
     port: int = -1
     """in m=; -1 = the peer's RTP port"""
+    closed: bool = False
+    """the port in m= is one at which nobody listens"""
     formats: tuple[int, ...] = ()
     """in m=; empty = the first offered codec that the peer speaks, and telephone-event"""
     maps: tuple[str, ...] = ()
@@ -214,6 +216,18 @@ _TABLE: Final = (
     _media("payload_empty", "RTP headers without payload", Media(octets=-1)),
     _media("payload_padding", "RTP packets of nothing but padding", Media(padded=True)),
     _media("other_port", "RTP from a port that its description does not name", Media(other_port=True)),
+    Lie(
+        name="rtp_closed",
+        says="names an RTP port at which nobody listens, and sends RTP from another",
+        description=Description(closed=True),
+    ),
+    Lie(name="rtp_closed_ipv6", says="the same at ::1", host="::1", description=Description(closed=True)),
+    Lie(
+        name="rtp_moves",
+        says="names an RTP port at which nobody listens, and after 0.3 s, by re-INVITE, one at which it listens",
+        description=Description(closed=True),
+        reinvites=((0.3, "sendrecv"),),
+    ),
     _media("other_host", "RTP from 127.0.0.2, its description names 127.0.0.1", Media(other_host="127.0.0.2")),
     _media("constant", "RTP all the time, one octet again and again in it", Media(source="constant")),
     _media("too_fast", "a packet of 20 ms each 10 ms", Media(speed=2)),

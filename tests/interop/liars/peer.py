@@ -359,7 +359,8 @@ class _Call:
         own = "IP6" if ":" in host else "IP4"
         lines = ["v=0", f"o=liar 1 {self._version} IN {own} {host}", "s=-", f"c=IN {family} {address}", "t=0 0"]
         for number in range(how.lines):
-            port = (self._stream.port if how.port < 0 else how.port) + 2 * number
+            port = int(self._peer.nowhere.rpartition(":")[2]) if how.closed else self._stream.port
+            port = (port if how.port < 0 else how.port) + 2 * number
             lines.append(f"m=audio {port} RTP/AVP {' '.join(str(each) for each in formats)}")
             lines += [f"a=rtpmap:{each}" for each in maps]
             lines += [f"a=fmtp:{events} 0-15"] if events >= 0 else []

@@ -204,7 +204,7 @@ def test_what_is_not_in_order_or_not_plain_is_left_to_the_stream() -> None:
 
     for _ in range(8):
         take_ready([(0, 1)], [source], [take], wire.buffer, 1.0)
-    assert wire.taken == [172, 172, 172, 12, 2048, -1]
+    assert wire.taken == [-1, 172, 172, 172, 12, 2048, -1]
     assert (source.received, source.octets, source.last_at) == (1, 160, 1.0)
     take_ready([(0, 1), (1, 1)], [None, None], [take, None], wire.buffer, 1.0)
     assert wire.taken[-1] == -2
