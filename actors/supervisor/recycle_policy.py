@@ -2,8 +2,8 @@
 
 At most one slot is replaced at a time, in the order in which they were asked for, those with too much memory first. A
 slot above the limit of memory is asked for once, and not again within `PAUSE` of its last replacement: a process that
-is above the limit when it has just started must not be started again and again. One that has grown beyond `AT_ONCE`
-times the limit while it drains is not waited for any longer.
+is above the limit when it has just started must not be started again and again. One that has grown by `AT_ONCE` while
+it drains is not waited for any longer; what it grew while it waited for its turn does not count.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ WITHIN: Final = {"media": 10.0, "call": 60.0, "dispatcher": 0.0}
 """Seconds that a slot may drain before it is replaced with what it has left, by role: the calls of a media worker move
 to another one and lose less than a second of media, those of a call worker may be lost."""
 AT_ONCE: Final = 1.5
-"""Share of the limit of memory above which a drain is cut short."""
+"""Share above which a drain is cut short: of what the process had at its begin, or of the limit if that is more."""
 
 Slot = tuple[str, int]
 """Role and number."""
@@ -29,6 +29,8 @@ class Turn(NamedTuple):
     """memory or rolling."""
     by: float
     """Monotonic time until which it may drain."""
+    most: float
+    """Octets of resident memory beyond which it is not waited for."""
 
 
 class RecyclePolicy:
@@ -38,7 +40,7 @@ class RecyclePolicy:
         limit: octets of resident memory of one process; 0 = none.
     """
 
-    __slots__ = ("_limit", "_replaced", "_turn", "_waiting")
+    __slots__ = ("_limit", "_octets", "_replaced", "_turn", "_waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -46,6 +48,8 @@ class RecyclePolicy:
         self._waiting: deque[tuple[Slot, str]] = deque()
         self._replaced: dict[Slot, float] = {}
         """When each slot was replaced last because of its memory."""
+        self._octets: dict[Slot, int] = {}
+        """Newest resident memory of each slot."""
 
     @property
     def turn(self) -> Turn | None:
@@ -54,10 +58,11 @@ class RecyclePolicy:
 
     def weighed(self, slot: Slot, octets: int, now: float) -> bool:
         """Note the resident memory of a process; return whether it has asked for a replacement with that."""
+        self._octets[slot] = octets
         if not self._limit or octets <= self._limit:
             return False
         if self._turn is not None and self._turn.slot == slot:
-            if octets > self._limit * AT_ONCE:
+            if octets > self._turn.most:
                 self._turn = self._turn._replace(by=min(self._turn.by, now))
             return False
         if any(slot == waiting for waiting, _ in self._waiting):
@@ -85,7 +90,8 @@ class RecyclePolicy:
         if hurry and (reason, slot[0]) != ("memory", "call"):
             return None
         self._waiting.popleft()
-        self._turn = Turn(slot, reason, now + WITHIN[slot[0]])
+        most = AT_ONCE * max(self._limit, self._octets.get(slot, 0))
+        self._turn = Turn(slot, reason, now + WITHIN[slot[0]], most)
         return self._turn
 
     def is_over(self, now: float) -> bool:
@@ -98,6 +104,7 @@ class RecyclePolicy:
             if self._turn.reason == "memory":
                 self._replaced[slot] = now
             self._turn = None
+        self._octets.pop(slot, None)
         self._waiting = deque(each for each in self._waiting if each != (slot, "memory"))
 
     def forget(self) -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from sipswarm.actors.supervisor.recycle_policy import PAUSE, WITHIN, RecyclePolicy
+from sipswarm.actors.supervisor.recycle_policy import AT_ONCE, PAUSE, WITHIN, RecyclePolicy
 
 MIB = 1 << 20
 LIMIT = 200 * MIB
@@ -22,7 +22,7 @@ def test_a_process_above_the_limit_is_asked_for_once() -> None:
     assert not policy.weighed(CALL_0, LIMIT, 1.0)
     assert policy.weighed(CALL_0, LIMIT + 1, 1.5)
     assert not policy.weighed(CALL_0, LIMIT + 2, 2.0)
-    assert policy.begin(2.5) == (CALL_0, "memory", 2.5 + WITHIN["call"])
+    assert policy.begin(2.5) == (CALL_0, "memory", 2.5 + WITHIN["call"], AT_ONCE * (LIMIT + 2))
     assert not policy.weighed(CALL_0, LIMIT + 3, 3.0), "it is replaced already"
     policy.ended(CALL_0, 4.0)
     assert policy.begin(5.0) is None
@@ -55,15 +55,29 @@ def test_a_process_that_starts_above_the_limit_is_not_replaced_again_and_again()
     assert all(later - now >= PAUSE for now, later in itertools.pairwise(replaced))
 
 
-@pytest.mark.parametrize(("octets", "by"), [(LIMIT * 3 // 2, 60.0), (LIMIT * 3 // 2 + 1, 5.0)])
-def test_a_drain_is_cut_short_only_by_a_process_that_grows_on(octets: int, by: float) -> None:
+@pytest.mark.parametrize("begin", [LIMIT + 2, 2 * LIMIT])
+@pytest.mark.parametrize(("more", "by"), [(0, 60.0), (1, 5.0)])
+def test_a_drain_is_cut_short_only_by_a_process_that_grows_on(begin: int, more: int, by: float) -> None:
     policy = RecyclePolicy(LIMIT)
     policy.weighed(CALL_0, LIMIT + 1, 0.0)
-    policy.begin(0.0)
+    policy.weighed(CALL_0, begin, 0.5)  # while it waits for its turn
+    policy.begin(0.5)
+    octets = begin * 3 // 2 + more
+    by += 0.5 * (by == 60.0)
     policy.weighed(CALL_0, octets, 5.0)
     assert not policy.is_over(4.9)
     assert policy.is_over(5.0) == (by == 5.0)
     assert policy.is_over(by)
+
+
+def test_the_size_of_a_process_that_is_gone_is_not_that_of_the_next_one() -> None:
+    policy = RecyclePolicy(LIMIT)
+    policy.weighed(CALL_0, 3 * LIMIT, 0.0)
+    policy.ended(CALL_0, 1.0)
+    policy.roll([CALL_0])
+    policy.begin(2.0)
+    policy.weighed(CALL_0, 2 * LIMIT, 3.0)
+    assert policy.is_over(3.0)
 
 
 def test_all_are_replaced_in_turn_and_one_that_is_asked_for_is_not_replaced_twice() -> None:
