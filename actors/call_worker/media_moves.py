@@ -1,8 +1,8 @@
 """The queue of calls whose media worker is gone, until each has streams at another one.
 
 A call that waits for its ports, or is not established, goes on at once: its messages are sent anyway. Established calls
-go on at a pace, because each sends a re-INVITE. While no media worker is there all wait, at most `PATIENCE` seconds:
-a replacement needs a part of one. No owner may wait without an end.
+go on at a pace, because each sends a re-INVITE. While no media worker is there all wait, at most as long as
+`MediaWorkers.wait` has it. No owner may wait without an end.
 """
 
 import asyncio
@@ -16,8 +16,6 @@ from ..runtime.actor import StreamOwner
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 
-PATIENCE: Final = 3.0
-"""Seconds that a call waits for a media worker."""
 TURN: Final = 0.025
 """Seconds between two turns of the queue."""
 STOOD_STILL: Final = 0.3
@@ -78,7 +76,8 @@ class MediaMoves:
             _, owner = self._waiting.popleft()
             left -= _has_pace(owner)
             self._run(owner, owner.media_found)
-        while self._waiting and not self._outbox.workers.any_there and now - self._waiting[0][0] >= PATIENCE:
+        wait = self._outbox.workers.wait
+        while self._waiting and not self._outbox.workers.any_there and now - self._waiting[0][0] >= wait:
             _, owner = self._waiting.popleft()
             self._run(owner, owner.media_missing)
         if self._waiting:

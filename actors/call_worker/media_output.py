@@ -1,11 +1,11 @@
 """The way out for media commands of a call worker: one link message per media worker and flush.
 
 A flush sends the waiting commands of each media worker in batches. What its link does not take is held, in order and
-bounded: until there is room, until the media worker is known to be gone, or for `HOLD` seconds. Then the owner of each
-stream has lost it, and it is closed later, so that none stays open. An `OpenStream` without an answer in `ANSWER`
-seconds is lost in the same way, and its media worker counts as late: the owner tries another one. A command that cannot
-be sent at all is answered here with the event that the media worker would have sent. No command may be lost without a
-count.
+bounded: until there is room, until the media worker is known to be gone, or as long as streams wait for one
+(`MediaWorkers.wait`). Then the owner of each stream has lost it, and it is closed later, so that none stays open. An
+`OpenStream` without an answer in `ANSWER` seconds is lost in the same way, and its media worker counts as late: the
+owner tries another one. A command that cannot be sent at all is answered here with the event that the media worker
+would have sent. No command may be lost without a count.
 """
 
 import asyncio
@@ -30,8 +30,6 @@ CLOSE_INTERVAL: Final = 0.1
 """Seconds until the next attempt to close a stream."""
 HELD: Final = 4096
 """Commands that are held for one media worker."""
-HOLD: Final = 3.0
-"""Seconds that commands are held."""
 RETRY: Final = 0.02
 """Seconds between two attempts to send them."""
 ANSWER: Final = 1.0
@@ -125,6 +123,7 @@ class MediaOutput:
     def give_up(self, worker: int) -> None:
         """Wait no more for a media worker that died too often."""
         self._given_up.add(worker)
+        self._workers.given_up(worker)
 
     def retire(self, worker: int) -> None:
         """Place no new streams at a media worker that is about to be replaced, where there is another one."""
@@ -171,7 +170,7 @@ class MediaOutput:
             return
         now = self._loop.time()
         held.since = held.since or now
-        if now - held.since >= HOLD:
+        if now - held.since >= self._workers.wait:
             self._give_up(worker, waiting, len(waiting))
             held.since = 0.0
         elif len(waiting) > HELD:

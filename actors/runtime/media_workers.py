@@ -2,9 +2,18 @@
 
 A media worker is there while it is linked and answers. One that leaves a command unanswered for too long is late,
 until anything is received from it: it may have been stopped or be overloaded. Who opens a stream asks `choose` at that
-moment, because a number that was right before the loss of a worker is wrong after it. Pure: the way out for media
+moment, because a number that was right before the loss of a worker is wrong after it. While none is there streams wait,
+longer for one that is replaced on purpose: that one comes, however slow the machine. Pure: the way out for media
 commands notes the facts.
 """
+
+from typing import Final
+
+WAIT: Final = 3.0
+"""Seconds that streams wait while no media worker is there: the replacement after a death needs a part of one."""
+PLANNED_WAIT: Final = 28.0
+"""The same while one is replaced on purpose. A start that hangs is ended after 20 s (`supervisor.START_TIMEOUT`) and
+followed by another one; the caller of a new call gives up after 32 s (64*T1, RFC 3261 section 17.1.1.2)."""
 
 
 class MediaWorkers:
@@ -14,12 +23,14 @@ class MediaWorkers:
         count: of the media workers; they count as there until the first fact is noted.
     """
 
-    __slots__ = ("_late", "_linked", "_retiring", "_turn")
+    __slots__ = ("_late", "_linked", "_replaced", "_retiring", "_turn")
 
     def __init__(self, count: int) -> None:
         self._linked = [True] * max(1, count)
         self._late = [False] * max(1, count)
         self._retiring = [False] * max(1, count)
+        self._replaced = [False] * max(1, count)
+        """It retired, and its replacement is not linked yet."""
         self._turn = 0
 
     def __len__(self) -> int:
@@ -27,7 +38,7 @@ class MediaWorkers:
 
     def linked(self, worker: int) -> None:
         """Note that a media worker is linked, perhaps a new process of it."""
-        self._linked[worker], self._late[worker] = True, False
+        self._linked[worker], self._late[worker], self._replaced[worker] = True, False, False
 
     def retire(self, worker: int) -> None:
         """Note that a media worker is about to be replaced: it gets new streams only where there is no other one."""
@@ -35,7 +46,12 @@ class MediaWorkers:
 
     def unlinked(self, worker: int) -> None:
         """Note that a media worker is gone, or not linked yet."""
+        self._replaced[worker] |= self._retiring[worker]
         self._linked[worker] = self._retiring[worker] = False
+
+    def given_up(self, worker: int) -> None:
+        """Note that a media worker never comes again."""
+        self._replaced[worker] = False
 
     def late(self, worker: int) -> None:
         """Note that a media worker leaves a command unanswered."""
@@ -57,6 +73,11 @@ class MediaWorkers:
     def is_there(self, worker: int) -> bool:
         """Whether a media worker is linked and answers."""
         return self._linked[worker] and not self._late[worker]
+
+    @property
+    def wait(self) -> float:
+        """How long streams wait for a media worker, in seconds."""
+        return PLANNED_WAIT if any(self._replaced) else WAIT
 
     @property
     def any_there(self) -> bool:

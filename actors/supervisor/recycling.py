@@ -21,8 +21,9 @@ SEEN_AFTER: Final = 1.5
 STOP_GRACE: Final = 3.0
 """Seconds that the process has to stop before it is killed."""
 SPARE_WAIT: Final = 60.0
-"""Seconds that a turn waits for a spare after all processes are linked. Without one a media worker of a busy machine
-may not be back within the 3 s in which calls wait for it. A call worker that has grown does not wait."""
+"""Seconds that a turn waits for a spare after all processes are linked. Without one a process of a busy machine is away
+for seconds; a call worker that has grown does not wait. Calls wait for their only media worker as long as its start can
+take (`runtime.media_workers.PLANNED_WAIT`)."""
 ORDER: Final = ("media", "call", "dispatcher")
 """Of the roles when all are replaced."""
 _logger = logging.getLogger(__name__)

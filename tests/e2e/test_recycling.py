@@ -11,6 +11,8 @@ import pytest
 
 from sipswarm.actors.config import NodeConfig, RobotConfig
 from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.runtime.media_workers import WAIT
+from sipswarm.actors.supervisor.child_process import ChildProcess
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.test_command_line import WORKERS, Running
 from tests.e2e.test_processes import ANY, CONFIG, agent, can_call, node, processes, run, target
@@ -70,6 +72,30 @@ def test_every_process_is_replaced_in_turn_and_the_calls_of_an_answering_node_go
             assert supervisor.deaths == []
             assert supervisor.failure == ""
             await can_call(ua, supervisor)
+
+    run(main)
+
+
+def test_calls_wait_for_the_replacement_of_their_only_media_worker_longer_than_after_a_death(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with node(tmp_path / "run", CONFIG) as supervisor, agent() as ua:
+            await until(lambda: supervisor._spare.pid is not None)
+            calls = await asyncio.gather(*(ua.invite(target(supervisor), media="silence") for _ in range(4)))
+            respawn, asked = supervisor._respawn, asyncio.Event()
+
+            def respawn_late(child: ChildProcess) -> None:
+                asked.set()
+                supervisor._loop.call_later((child.role == "media") * (WAIT + 1.5), respawn, child)
+
+            supervisor._respawn = respawn_late  # type: ignore[method-assign]  # a machine that is busy
+            supervisor.roll()
+            async with asyncio.timeout(30):
+                await asked.wait()
+            calls.append(await ua.invite(target(supervisor), media="silence"))
+            await until(lambda: restarts(supervisor, "dispatcher", "rolling") == 1.0 and supervisor._is_calm(), 50)
+            assert [each.is_up for each in calls] == [True] * 5
+            await asyncio.gather(*(each.bye() for each in calls))
+            assert {each.cause for each in calls} == {"bye"}
 
     run(main)
 

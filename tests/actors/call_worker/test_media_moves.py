@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from sipswarm.actors.call_worker.media_moves import PATIENCE, PER_TURN, TURN, MediaMoves
+from sipswarm.actors.call_worker.media_moves import PER_TURN, TURN, MediaMoves
 from sipswarm.actors.runtime.actor import StreamOwner
 from sipswarm.actors.runtime.actor_loop import ActorLoop
+from sipswarm.actors.runtime.media_workers import PLANNED_WAIT, WAIT
 from sipswarm.actors.runtime.outbox import Outbox
 from tests.actors import virtual_loop
 from tests.actors.scenes import Scene, established
@@ -58,11 +59,26 @@ def test_without_any_media_worker_owners_wait_for_one_and_at_most_three_seconds(
         outbox.unplaced.append(late)
         moves.take()
         await asyncio.sleep(2.5)
-        assert [PATIENCE <= each - start <= PATIENCE + 2 * TURN for each in early.missing] == [True]
+        assert [WAIT <= each - start <= WAIT + 2 * TURN for each in early.missing] == [True]
         outbox.workers.linked(1)
         await asyncio.sleep(0.1)
         assert (len(late.found), late.missing, early.found) == (1, [], [])
         assert len(moves) == 0
+
+    virtual_loop.run(main)
+
+
+def test_they_wait_longer_for_a_media_worker_that_is_replaced_on_purpose() -> None:
+    async def main() -> None:
+        moves, outbox, actor_loop = queue()
+        outbox.workers.unlinked(1)
+        outbox.workers.retire(0)
+        outbox.workers.unlinked(0)
+        start, port = actor_loop.now(), Port()
+        outbox.unplaced.append(port)
+        moves.take()
+        await asyncio.sleep(PLANNED_WAIT + 1.0)
+        assert [PLANNED_WAIT <= each - start <= PLANNED_WAIT + 2 * TURN for each in port.missing] == [True]
 
     virtual_loop.run(main)
 

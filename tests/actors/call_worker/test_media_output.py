@@ -13,7 +13,7 @@ from sipswarm.actors.call_worker.media_output import MediaOutput
 from sipswarm.actors.config import NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.media_worker import MediaWorker
-from sipswarm.actors.runtime.media_workers import MediaWorkers
+from sipswarm.actors.runtime.media_workers import PLANNED_WAIT, MediaWorkers
 from sipswarm.actors.runtime.outbox import Outbox
 from sipswarm.media.messages import CloseStream, OpenStream, StreamOpened
 from tests.actors import virtual_loop
@@ -160,6 +160,24 @@ def test_commands_that_nobody_takes_are_held_for_three_seconds() -> None:
             await asyncio.sleep(0.2)
             assert sorted(way.lost) == [(1, 0, "media_worker_lost"), (2, 0, "media_worker_lost")]
             assert way.totals.cell("sipswarm_queue_dropped_total", "media_commands").value == 2
+        finally:
+            way.close()
+
+    virtual_loop.run(main)
+
+
+def test_they_are_held_longer_for_a_media_worker_that_is_replaced_on_purpose() -> None:
+    async def main() -> None:
+        way = Way()
+        try:
+            way.outbox.workers.linked(0)
+            way.output.retire(0)
+            way.output.gone(0, 1)
+            way.send(0, CloseStream(1))
+            await asyncio.sleep(PLANNED_WAIT - 0.1)
+            assert way.lost == []
+            await asyncio.sleep(0.2)
+            assert way.lost == [(1, 0, "media_worker_lost")]
         finally:
             way.close()
 
