@@ -54,7 +54,7 @@ class OpenStream(NamedTuple):
     """Send from a port of its own instead of the announced one (man page `asymetric_rtp`, C10)."""
     rtp_fd: int = -1
     """Embedded mode only: a bound UDP socket's descriptor to use (it is duplicated); -1 = take a port of
-    the pool."""
+    the pool. The kernel keeps its ICMP errors from then on (IP_RECVERR)."""
     rtcp_fd: int = -1
     """Embedded mode only: the same for RTCP; -1 with an `rtp_fd` = this stream has no RTCP socket."""
     send_address: str = ""

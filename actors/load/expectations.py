@@ -113,10 +113,10 @@ def _missed_digits(row: CallFinished, load: LoadConfig) -> str:
 
 def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
-        if _is_unreachable(row):
-            return "media_unreachable"
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+        if _is_unreachable(row):
+            return "media_unreachable"
         if _is_lost_on_the_way(row):
             return "one_way"
         if row.media_removed > REMOVED * (max(0.0, row.media_due) + row.media_removed):

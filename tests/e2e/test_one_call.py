@@ -54,11 +54,11 @@ def test_a_call_ends_when_its_file_was_played(ivr: str, tmp_path: Path, capsys: 
     assert re.search(r"ended by local after (0\.[4-9]|[1-4]\.\d) s", shown.out)
 
 
-def answers(sock: socket.socket, direction: str) -> None:
+def answers(sock: socket.socket, direction: str, rtp_port: int) -> None:
     """Answer an INVITE, and the BYE that ends its call."""
     port = sock.getsockname()[1]
-    body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
-    body += f"a={direction}\r\n"
+    body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    body += f"m=audio {rtp_port} RTP/AVP 0\r\na={direction}\r\n"
     method = ""
     while method != "BYE":
         data, source = sock.recvfrom(65536)
@@ -74,21 +74,38 @@ def answers(sock: socket.socket, direction: str) -> None:
         sock.sendto("\r\n".join((*head, f"Content-Length: {len(text)}", "", text)).encode(), source)
 
 
-@pytest.mark.parametrize(("direction", "code"), [("sendonly", 1), ("inactive", 1), ("recvonly", 0)])
+@pytest.mark.parametrize(
+    ("direction", "listens", "hold", "why"),
+    [
+        ("sendonly", True, "500ms", "no packet left; "),
+        ("inactive", True, "500ms", "no packet left; "),
+        ("recvonly", True, "500ms", ""),
+        ("recvonly", False, "1500ms", "nobody took our media at the address and port"),
+    ],
+)
 def test_a_file_of_which_the_peer_takes_nothing_is_told_and_fails_the_call(
-    direction: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    direction: str, listens: bool, hold: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "prompt.ulaw"
     file.write_bytes(bytes(16_000))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp,
+    ):
         peer.bind(("127.0.0.1", 0))
         peer.settimeout(20)
-        answering = threading.Thread(target=answers, args=(peer, direction))
+        rtp.bind(("127.0.0.1", 0))
+        if not listens:
+            rtp.connect(peer.getsockname())  # of others it takes nothing: ICMP port unreachable
+        answering = threading.Thread(target=answers, args=(peer, direction, rtp.getsockname()[1]))
         answering.start()
         to = f"127.0.0.1:{peer.getsockname()[1]}"
-        assert main(["call", to, "--play", str(file), "-d", "500ms", "--quiet"]) == code
+        assert main(["call", to, "--play", str(file), "-d", hold, "--quiet"]) == bool(why)
         answering.join(20)
-    assert ("\nnot played: no packet left; " in capsys.readouterr().out) == bool(code)
+    shown = capsys.readouterr().out
+    assert ("\nnot played: " in shown) == bool(why)
+    assert why in shown
+    assert ("\ndestination unreachable (ICMP) for " in shown) == (not listens)
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_what_the_peer_reports_as_lost_did_not_arrive(remote_loss: float, reason
         (0.5, 500, ""),
         (0.51, 500, "media_unreachable"),
         (1.0, 500, "media_unreachable"),
-        (1.0, 0, "media_unreachable"),
+        (1.0, 0, "one_way"),
     ],
 )
 def test_media_that_nobody_takes_has_not_arrived(expected: str, share: float, received: int, reason: str) -> None:
