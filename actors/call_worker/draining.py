@@ -2,8 +2,9 @@
 
 A worker that is only replaced retires instead. It takes no new calls either, but hangs up nothing and stays registered.
 It reports as soon as its replacement loses nothing: no call is left, or each is one that the next process goes on with.
-Where calls are kept, those in set-up are waited for `KEPT_WAIT` seconds only, and new INVITEs over UDP are left
-unanswered meanwhile: their senders repeat them (RFC 3261 section 17.1.1.2), and the next process answers.
+Where calls are kept, those in set-up are waited for `KEPT_WAIT` seconds only, and established ones `WHOLE_WAIT` seconds
+until nothing of them is under way: a request, or a move of their media. New INVITEs over UDP are left unanswered
+meanwhile: their senders repeat them (RFC 3261 section 17.1.1.2), and the next process answers.
 """
 
 from collections.abc import Callable
@@ -35,6 +36,8 @@ RETIRE_CHECK: Final = 0.1
 """Seconds between two looks at the calls of a worker that retires."""
 KEPT_WAIT: Final = 3.0
 """Seconds that a worker whose calls are kept waits for those in set-up."""
+WHOLE_WAIT: Final = 10.0
+"""Seconds that it waits for what is under way in established calls: a peer that lives answers within them."""
 
 
 class Draining:
@@ -43,6 +46,7 @@ class Draining:
     Args:
         settle_call: called with a call whose metrics are final because the time is over.
         is_kept: whether the next process can go on with a call, or will know of it.
+        is_whole: whether nothing of a call is under way that the next process would not know.
         tell: sends a record to the supervisor; None in embedded mode.
     """
 
@@ -55,6 +59,7 @@ class Draining:
         *,
         settle_call: Callable[[Call], None],
         is_kept: Callable[[Call], bool],
+        is_whole: Callable[[Call], bool],
         tell: Callable[[Any], None] | None,
     ) -> None:
         self._actor_loop = actor_loop
@@ -63,6 +68,7 @@ class Draining:
         self._application = application
         self._settle_call = settle_call
         self._is_kept = is_kept
+        self._is_whole = is_whole
         self._tell = tell
         self.begun = False
         self.retiring = False
@@ -92,21 +98,32 @@ class Draining:
         """Take no new calls, hang up none, and report when the process can be replaced."""
         if not self.refuses:
             self.retiring = True
-            self._check_retired(self._actor_loop.now() + KEPT_WAIT)
+            self._check_retired(self._actor_loop.now())
 
-    def _check_retired(self, kept_by: float) -> None:
+    def _check_retired(self, since: float) -> None:
         if self.begun or self._tell is None:
             return
         if self._application.keeps_calls:
-            states = tuple(State) if self._actor_loop.now() >= kept_by else (State.UP, State.ANSWERING)
-            is_through = all(each.state in states and self._is_kept(each) for each in self._actors.live.values())
+            waited = self._actor_loop.now() - since
+            is_through = all(self._may_leave(each, waited) for each in self._actors.live.values())
         else:
             is_through = not self._actors.live and not self._application.pending() and not self._actors.has_open_ends()
         if is_through:
             self._actor_loop.flush()
             self._tell(Retired())
         else:
-            self._actor_loop.loop.call_later(RETIRE_CHECK, self._check_retired, kept_by)
+            self._actor_loop.loop.call_later(RETIRE_CHECK, self._check_retired, since)
+
+    def _may_leave(self, call: Call, waited: float) -> bool:
+        """Whether a call can go to the next process now.
+
+        Args:
+            waited: seconds since the worker retires.
+        """
+        if not self._is_kept(call):
+            return False
+        is_up = call.state in (State.UP, State.ANSWERING)
+        return waited >= (WHOLE_WAIT if is_up else KEPT_WAIT) or (is_up and self._is_whole(call))
 
     def settle(self, done: Callable[[], None], within: float = SETTLE_WAIT) -> None:
         """Call `done` when no INVITE that was given up waits for its final response, after `within` seconds at most."""

@@ -9,9 +9,11 @@ too long, is counted, and goes with its process.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from sipswarm.sipcore.session import session_record
 from sipswarm.sipcore.session.invite_session import SessionState
 
 from ..call.actor import CallActor
+from ..call.media_move import Step
 from ..counting.totals import Totals
 from ..handle.call import Call
 from ..ledger.entries import CallEntry, pack, state_of
@@ -57,6 +59,13 @@ class KeptCalls:
         """Whether the ledger has what the next process needs of a call."""
         kept = self._kept.get(call.actor)
         return kept is not None and kept.place >= 0
+
+    def has_all(self, call: Call) -> bool:
+        """Whether nothing of a call is under way that the ledger does not have: no request, port or move of media."""
+        actor = call.actor
+        return session_record.has_all(actor.session.core, actor.session.parts) and (
+            actor.media.ready and actor.move.step is Step.DONE
+        )
 
     def took_over(self, actor: CallActor, place: int) -> None:
         """Note the place of a call of the process before; its entry is written again with the next change."""

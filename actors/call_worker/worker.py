@@ -156,6 +156,7 @@ class CallWorker:
             self.applications,
             settle_call=self.call_settled,
             is_kept=self._kept.has,
+            is_whole=self._kept.has_all,
             tell=tell,
         )
         self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.post)

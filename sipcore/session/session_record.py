@@ -15,6 +15,7 @@ from ..message.hop import Hop, Transmit
 from ..message.messages import Request
 from ..message.parser import parse
 from ..message.tokens import Tokens
+from ..transaction.client_transaction import ClientState
 from ..transaction.reply import Reply
 from ..transaction.server_transaction import ServerTransaction, TransactionKey
 from .dialog import Dialog, DialogState
@@ -194,6 +195,21 @@ def record_of(core: SessionCore, parts: SessionParts) -> SessionRecord | None:
         (*timer.agreed, timer.min_se, *timer.moments) if timer is not None else (),
         waiting,
         sent,
+    )
+
+
+def has_all(core: SessionCore, parts: SessionParts) -> bool:
+    """Return whether the record of a call has all that is under way: no request of either side waits for its end.
+
+    An INVITE whose 2xx waits for its ACK is in the record.
+    """
+    renegotiation, requests = parts.renegotiation, core.requests
+    return (
+        core.unacked is None
+        and not renegotiation.queued
+        and not renegotiation.backing_off
+        and all(each.transaction.state >= ClientState.COMPLETED for each in requests.clients)
+        and all(each.transaction.answered for each in requests.servers)
     )
 
 

@@ -17,6 +17,9 @@ from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.test_command_line import WORKERS, Running
 from tests.e2e.test_processes import ANY, CONFIG, agent, can_call, node, processes, run, target
 from tests.e2e.waiting import until
+from tests.faults.node import own_host
+from tests.faults.peer import Peer, State
+from tests.faults.sip_text import Text
 
 GROWS = """
 kept = []
@@ -100,6 +103,33 @@ def test_calls_wait_for_the_replacement_of_their_only_media_worker_longer_than_a
     run(main)
 
 
+class Slow(Peer):
+    """A peer that takes its time to answer a re-INVITE."""
+
+    def _on_change(self, message: Text, source: tuple[str, int]) -> None:
+        self._later(6.0, lambda: super(Slow, self)._on_change(message, source))
+
+
+def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_media_moved_to(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with node(tmp_path / "run", CONFIG) as supervisor:
+            await until(lambda: supervisor._spare.pid is not None)
+            peer = Slow(own_host())
+            listener = supervisor.listeners[0]
+            calls = [peer.call((listener.host, listener.port)) for _ in range(8)]
+            await until(lambda: len(peer.at(State.UP)) == len(calls))
+            supervisor.roll()
+            await until(lambda: restarts(supervisor, "dispatcher", "rolling") == 1.0 and supervisor._is_calm(), 50)
+            assert peer.received["ACK"] == len(calls), "each 2xx to a re-INVITE"
+            for call in calls:
+                peer.bye(call)
+            await until(lambda: all(call.over for call in calls))
+            assert [(call.state, call.bye_status) for call in calls] == [(State.ENDED, 200)] * len(calls)
+            await peer.close()
+
+    run(main)
+
+
 def test_a_robot_that_grows_is_replaced_and_its_calls_are_resumed(tmp_path: Path) -> None:
     async def main() -> None:
         config = robot(tmp_path, GROWS + RESUMES, memory_limit=LIMIT)
@@ -140,6 +170,9 @@ def test_a_robot_without_resume_is_replaced_when_its_last_call_is_over(tmp_path:
                 while not await is_refused():
                     await asyncio.sleep(0.1)
             assert refused[0].status == 503
+            worker = supervisor._children["call", 0]
+            heard = worker._last_heartbeat
+            await until(lambda: worker._last_heartbeat > heard + 0.6)  # its memory is looked at
             await call.bye()
             assert processes(supervisor)["call-0"][0] == pid, "another call is still up"
             assert other.is_up

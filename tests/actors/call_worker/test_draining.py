@@ -9,7 +9,7 @@ import pytest
 from sipswarm.actors.bus.messages import Drained, Retired
 from sipswarm.actors.call.state import State
 from sipswarm.actors.call_worker.application import Application
-from sipswarm.actors.call_worker.draining import KEPT_WAIT, Draining
+from sipswarm.actors.call_worker.draining import KEPT_WAIT, WHOLE_WAIT, Draining
 from tests.actors.virtual_loop import run
 
 
@@ -30,6 +30,8 @@ class Calls:
         self.live = {each: SimpleNamespace(actor=self._actor(each), state=State.UP) for each in range(number)}
         self.keeps = keeps
         self.unkept: set[int] = set()
+        self.torn: set[int] = set()
+        """Calls of which something is under way."""
         self.told: list[Any] = []
         self.count = 0
         self.removing = 0
@@ -59,6 +61,7 @@ class Calls:
             Keeping() if self.keeps else Application(),
             settle_call=lambda call: None,
             is_kept=lambda call: call.actor.number not in self.unkept,
+            is_whole=lambda call: call.actor.number not in self.torn,
             tell=self.told.append,
         )
 
@@ -123,6 +126,29 @@ def test_one_whose_calls_are_kept_reports_at_once() -> None:
         draining.begin(10.0)
         defers.append(draining.defers)
         assert defers == [False, True, False], "a node that ends has no next process"
+
+    run(main)
+
+
+@pytest.mark.parametrize("state", [State.UP, State.ANSWERING])
+def test_it_waits_for_what_is_under_way_in_established_calls_but_not_for_ever(state: State) -> None:
+    async def main() -> None:
+        calls = Calls(5, keeps=True)
+        calls.live[3].state = state
+        calls.torn.add(3)
+        draining = calls.draining()
+        draining.retire()
+        await asyncio.sleep(WHOLE_WAIT - 0.5)
+        assert (calls.told, draining.defers) == ([], True)
+        await asyncio.sleep(1.0)
+        assert calls.told == [Retired()]
+        calls.told.clear()
+        calls.draining().retire()
+        await asyncio.sleep(1.0)
+        assert calls.told == []
+        calls.torn.clear()
+        await asyncio.sleep(0.2)
+        assert calls.told == [Retired()]
 
     run(main)
 
