@@ -10,6 +10,7 @@ worker.
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 from sipswarm.media import messages as media
@@ -17,6 +18,7 @@ from sipswarm.media.rtp.srtp import SUITES, new_key
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Crypto, Direction, event_codes
+from sipswarm.sipcore.sdp.media_line import MediaLine
 from sipswarm.sipcore.sdp.offer_answer import (
     DEFAULT_CODECS,
     Hold,
@@ -46,6 +48,14 @@ from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configur
 
 Place = Callable[[int], tuple[int, list[media.Command]]]
 """As `Outbox.place`."""
+
+
+def _known_to_peer(line: MediaStream, described: MediaLine | None) -> MediaStream:
+    """Return the stream of a line whose port its local description names, which may be lost; itself if none is."""
+    found: MediaStream | None = line
+    while found is not None and described is not None and described.port not in (0, found.port):
+        found = found.before
+    return found or line
 
 
 class CallMedia:
@@ -395,7 +405,11 @@ class CallMedia:
     # ---- in the next process of the slot
 
     def keep(self) -> tuple[object, ...]:
-        """Return the agreement and the streams, for the next process; empty before an agreement."""
+        """Return the agreement and the streams, for the next process; empty before an agreement.
+
+        Where the peer does not know the port of a stream yet, that is the lost one before it: the next process finds
+        that it is gone, and offers another one.
+        """
         local, remote = self.exchange.local, self.exchange.remote
         if local is None or remote is None:
             return ()
@@ -410,8 +424,7 @@ class CallMedia:
                     None if line.events is None else tuple(line.events),
                     line.may_send,
                 )
-                for line in self.lines
-                if not line.closed
+                for line in map(_known_to_peer, self.lines, chain(local.media, repeat(None)))
             ]
         )
         return (

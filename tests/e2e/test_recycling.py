@@ -104,10 +104,25 @@ def test_calls_wait_for_the_replacement_of_their_only_media_worker_longer_than_a
 
 
 class Slow(Peer):
-    """A peer that takes its time to answer a re-INVITE."""
+    """A peer that answers re-INVITEs when it is told to, and refuses a second one before that (RFC 3261 14.2)."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.asked: list[tuple[Text, tuple[str, int]]] = []
+        self.answers = False
 
     def _on_change(self, message: Text, source: tuple[str, int]) -> None:
-        self._later(6.0, lambda: super(Slow, self)._on_change(message, source))
+        if self.answers:
+            super()._on_change(message, source)
+        elif any(message.call_id == asked.call_id for asked, _ in self.asked):
+            self._answer(message, source, 500)
+        else:
+            self.asked.append((message, source))
+
+    def answer_now(self) -> None:
+        self.answers = True
+        for each in self.asked:
+            super()._on_change(*each)
 
 
 def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_media_moved_to(tmp_path: Path) -> None:
@@ -115,12 +130,23 @@ def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_
         async with node(tmp_path / "run", CONFIG) as supervisor:
             await until(lambda: supervisor._spare.pid is not None)
             peer = Slow(own_host())
+            peer.speaks = True
             listener = supervisor.listeners[0]
             calls = [peer.call((listener.host, listener.port)) for _ in range(8)]
             await until(lambda: len(peer.at(State.UP)) == len(calls))
+            before = processes(supervisor)["call-0"]
             supervisor.roll()
+            await until(lambda: (supervisor._recycling._policy.turn or ("",))[0] == ("call", 0), 40)
+            looks = supervisor._snapshot_number
+            await until(lambda: supervisor._snapshot_number >= looks + 3)
+            assert processes(supervisor)["call-0"] == before
+            assert len(peer.asked) == len(calls)
+            peer.answer_now()
             await until(lambda: restarts(supervisor, "dispatcher", "rolling") == 1.0 and supervisor._is_calm(), 50)
-            assert peer.received["ACK"] == len(calls), "each 2xx to a re-INVITE"
+            await until(lambda: peer.received["ACK"] == len(calls))  # of its 2xx to the re-INVITE
+            streams = [call.stream for call in calls if call.stream is not None]
+            came = [each.times for each in streams]
+            await until(lambda: all(each.times > before + 50 for each, before in zip(streams, came, strict=True)))
             for call in calls:
                 peer.bye(call)
             await until(lambda: all(call.over for call in calls))

@@ -7,7 +7,8 @@ import pytest
 
 from sipswarm.actors.call.actor import CallActor
 from sipswarm.actors.call.joined_statistics import joined
-from sipswarm.actors.call.kept import KeptCall, KeptMedia, KeptRecordings
+from sipswarm.actors.call.kept import KeptCall, KeptMedia, KeptRecordings, KeptStream
+from sipswarm.actors.call.media_move import Step
 from sipswarm.actors.call.notices import Answered, DigitsSent, Ended, InviteReceived, MediaMoved, Notice
 from sipswarm.actors.call.recordings import KEPT, Recordings
 from sipswarm.actors.call.state import State
@@ -396,6 +397,27 @@ def test_a_recording_goes_on_in_a_further_file_when_its_media_worker_dies_after_
     lost(made, alice)
     assert alice.last(media.ConfigureStream).sink == ("file", "in-2.wav")
     assert alice.call.media.recordings.names == ["in.wav", "in-2.wav"]
+
+
+def test_what_the_next_process_gets_in_the_midst_of_a_move_is_the_stream_that_the_peer_knows() -> None:
+    made = established()
+    made.bob.reacts = answers
+
+    def kept() -> int:
+        return KeptStream._make(KeptMedia._make(KeptCall(*made.alice.call.keep(media=True)).media).streams[0]).stream_id
+
+    first = kept()
+    made.alice.elsewhere = False
+    lost(made, made.alice)
+    steps = [(made.alice.call.move.step, kept())]
+    made.line.down, made.alice.elsewhere = True, True
+    made.line.carry()
+    steps.append((made.alice.call.move.step, kept()))
+    assert steps == [(Step.LOST, first), (Step.OFFERED, first)]
+    made.line.down = False
+    made.line.run(10.0)
+    assert made.alice.call.move.step is Step.DONE
+    assert kept() == made.alice.last(media.ConfigureStream).stream_id != first
 
 
 def test_a_sink_of_a_function_goes_with_its_process() -> None:

@@ -9,7 +9,7 @@ import pytest
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.events import Cause, Ended, Established, RequestReceived
 from sipswarm.sipcore.session.invite_session import InviteSession, SessionState
-from sipswarm.sipcore.session.session_record import FIRST_STEP, SessionRecord
+from sipswarm.sipcore.session.session_record import FIRST_STEP, SessionRecord, has_all
 from tests.sipcore.call_wire import (
     ANSWER,
     BOB,
@@ -304,6 +304,45 @@ def test_a_session_that_nobody_refreshes_ends_at_its_moment() -> None:
     assert not bob.told(Ended)
     wire.run(169.0)
     assert [each.cause for each in bob.told(Ended)] == [Cause.SESSION_EXPIRED]
+
+
+@pytest.mark.parametrize("action", ACTIONS[1:4])
+@pytest.mark.parametrize("speaks", ["A", "B"])
+def test_a_record_has_not_all_of_a_call_while_a_request_waits_for_its_final_response(
+    action: Callable[[InviteSession, float], object], speaks: str
+) -> None:
+    alice, bob, wire = established()
+    sides = (alice, bob)
+    assert [has_all(side.session.core, side.session.parts) for side in sides] == [True, True]
+    speaker, other = sides if speaks == "A" else (bob, alice)
+    action(speaker.session, wire.now)
+    assert not has_all(speaker.session.core, speaker.session.parts)
+    other.reacts = answer_requests
+    wire.run(1.0)
+    assert [has_all(side.session.core, side.session.parts) for side in sides] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_it_has_no_reinvite_of_the_peer_that_waits(name: str) -> None:
+    alice, bob, wire = established()
+    speaker, other = (alice, bob) if name == "A" else (bob, alice)
+    speaker.session.reinvite(wire.now, OFFER)
+    wire.flush()
+    assert not has_all(other.session.core, other.session.parts)
+    other.session.accept(wire.now, ANSWER)
+    wire.flush()
+    assert has_all(other.session.core, other.session.parts)
+
+
+def test_a_record_has_the_2xx_that_waits_for_its_ack() -> None:
+    alice, bob, wire = pair(drop=[2, 3])
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    assert not has_all(bob.session.core, bob.session.parts)
+    bob.session.accept(0.0, ANSWER)
+    wire.flush()
+    assert bob.session.state is SessionState.ACCEPTED
+    assert has_all(bob.session.core, bob.session.parts)
 
 
 def test_before_the_first_message_and_after_the_end_there_is_no_record() -> None:
