@@ -404,7 +404,8 @@ def test_what_the_next_process_gets_in_the_midst_of_a_move_is_the_stream_that_th
     made.bob.reacts = answers
 
     def kept() -> int:
-        return KeptStream._make(KeptMedia._make(KeptCall(*made.alice.call.keep(media=True)).media).streams[0]).stream_id
+        call = KeptCall(*_carried(made.alice.call.keep(media=True)))
+        return KeptStream._make(KeptMedia._make(call.media).streams[0]).stream_id
 
     first = kept()
     made.alice.elsewhere = False
