@@ -60,6 +60,8 @@ ACKNOWLEDGE_WITHIN = 0.1
 """Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
 HANDSHAKE_WITHIN = 2.0
 """Seconds for the first octets of a connection; after that there is another one."""
+LINGER_MS: Final = 200
+"""Milliseconds that the end of a process waits until its last frames have left: the next one cannot repeat them."""
 ACKNOWLEDGE_SOON: Final = 0.005
 """The same for records that must not be handled twice; what they lead to leaves before, and acknowledges them too."""
 
@@ -127,8 +129,9 @@ class _Link:
         self._schedule_drain_if_readable()
 
     def close(self) -> None:
-        """Stop reading and close the socket; frames not yet sent get the socket's linger time."""
+        """Acknowledge what was handled, and close the socket; frames not yet sent get the socket's linger time."""
         if not self._closed:
+            self._on_report()
             self._closed = True
             for timer in (self._retry, self._reporting):
                 if timer is not None:
@@ -453,7 +456,7 @@ class RouterLink(_Link):
         on_unsent: OnUnsent | None = None,
         on_lost: OnLost | None = None,
         checks: bool = False,
-        linger_ms: int = 0,
+        linger_ms: int = LINGER_MS,
     ) -> None:
         socket = surroundings.context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -579,7 +582,7 @@ class DealerLink(_Link):
         on_unsent: OnUnsent | None = None,
         on_lost: OnLost | None = None,
         checks: bool = False,
-        linger_ms: int = 0,
+        linger_ms: int = LINGER_MS,
     ) -> None:
         socket = surroundings.context.socket(zmq.DEALER)
         socket.setsockopt(zmq.IMMEDIATE, 1)

@@ -379,6 +379,22 @@ def test_a_dealer_finds_the_routers_replacement_and_counts_from_zero(tmp_path: P
     run(f"ipc://{tmp_path}/test.sock", scene)
 
 
+def test_what_an_end_has_handled_before_it_is_closed_is_not_given_back_to_its_peer(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        router, dealer = bench.router(), bench.dealer()
+        lost: list[Any] = []
+        router.link._on_lost = lambda channel, records: lost.extend(records)
+        await until(lambda: dealer.dealer.welcome)
+        assert router.router.send(router.channel(), (Drain(1.0),))
+        await until(lambda: bool(dealer.records))
+        dealer.close()
+        await until(lambda: router.channel().acknowledged == 2)  # with the welcome
+        router.router.forget("call", 0, 1)
+        assert lost == []
+
+    run(f"ipc://{tmp_path}/test.sock", scene)
+
+
 def test_a_dealer_that_hears_late_of_a_death_keeps_the_replacement(tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
         first = bench.router(1)
