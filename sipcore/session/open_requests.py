@@ -172,6 +172,13 @@ class OpenRequests:
         self._last_id += 1
         return self._last_id
 
+    @property
+    def all_answered(self) -> bool:
+        """True when no request of either side waits for its final response."""
+        return all(each.transaction.state >= ClientState.COMPLETED for each in self.clients) and all(
+            each.transaction.answered for each in self.servers
+        )
+
     def send(self, client: ClientRequest, data: bytes, branch: str, now: float) -> None:
         """Put a request on the wire with a transaction of its own."""
         hop = client.hop

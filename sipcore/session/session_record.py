@@ -15,7 +15,6 @@ from ..message.hop import Hop, Transmit
 from ..message.messages import Request
 from ..message.parser import parse
 from ..message.tokens import Tokens
-from ..transaction.client_transaction import ClientState
 from ..transaction.reply import Reply
 from ..transaction.server_transaction import ServerTransaction, TransactionKey
 from .dialog import Dialog, DialogState
@@ -203,13 +202,12 @@ def has_all(core: SessionCore, parts: SessionParts) -> bool:
 
     An INVITE whose 2xx waits for its ACK is in the record.
     """
-    renegotiation, requests = parts.renegotiation, core.requests
+    renegotiation = parts.renegotiation
     return (
         core.unacked is None
         and not renegotiation.queued
         and not renegotiation.backing_off
-        and all(each.transaction.state >= ClientState.COMPLETED for each in requests.clients)
-        and all(each.transaction.answered for each in requests.servers)
+        and core.requests.all_answered
     )
 
 
