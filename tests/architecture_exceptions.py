@@ -78,7 +78,7 @@ LARGER = {
     "actors/cli/run.py": {"imports": 16},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 26, "Call methods": 67},
     "actors/handle/parameters.py": {"CallParameters attributes": 31},
-    "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 21, "__init__ parameters": 11},
+    "actors/load/generator.py": {"imports": 13, "__init__ parameters": 11},
     "actors/load/plain_calls.py": {"imports": 13},
     "actors/load/scenario.py": {"imports": 13},
     "actors/process/load_application.py": {"imports": 13},

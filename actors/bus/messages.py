@@ -241,8 +241,8 @@ class CallFinished(NamedTuple):
     ended: float
     """Monotonic time at which it was over: its BYE went or came, it was refused or given up."""
     lateness: float
-    """Seconds between the planned and the real start of an arrival; -1.0 = the call is none, as one that came in or a
-    further one of a scenario's run."""
+    """Seconds from the planned start of an arrival until its INVITE left, without those that a scenario's run took
+    before it placed the call; -1.0 = the call is no arrival, as one that came in or a further one of a run."""
     outcome: str
     """The label values of sipswarm_calls_finished_total."""
     code: int
@@ -307,6 +307,8 @@ class CallFinished(NamedTuple):
     unreachable_share: float = -1.0
     """Share of the RTP packets sent while ICMP reported their destination as unreachable, of the worst stream, 0 to 1;
     -1.0 = none was sent."""
+    planned: float = -1.0
+    """Monotonic time at which the arrival was due by the plan of a load; -1.0 = the call is no arrival."""
     place: int = -1
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
 

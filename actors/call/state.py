@@ -4,7 +4,7 @@
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from sipswarm.sipcore.session.invite_session import SessionState
 
@@ -147,3 +147,16 @@ class CallTimes:
     def count_again(self) -> None:
         """Note that another attempt of the same call has an outcome of its own."""
         self.counted = False
+
+
+class Planned(NamedTuple):
+    """The place of a call in the plan of a load; the first call of a scenario's run has that of the run."""
+
+    at: float
+    """Monotonic time at which its arrival was due."""
+    own: float = 0.0
+    """Seconds from the start of its run until that placed it. They are the scenario's, and no lateness."""
+
+    def lateness(self, times: CallTimes) -> float:
+        """Return the seconds by which its INVITE left late, or it began late where none left; never less than 0."""
+        return max(0.0, (times.invited or times.begun) - self.at - self.own)

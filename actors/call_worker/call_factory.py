@@ -68,7 +68,7 @@ class CallOrder:
     ring_time: float = 0.0
     """Seconds without a final answer before CANCEL, 0 = the configuration's."""
     planned: float | None = None
-    """Monotonic time at which it should have started."""
+    """Monotonic time at which it was due by the plan of a load."""
     call_id: str = ""
     """Must belong to this slot; empty = a new one."""
     param: CallParameters | None = None

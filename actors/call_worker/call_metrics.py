@@ -156,7 +156,21 @@ class CallMetrics:
 
     def answered(self, call: Call) -> None:
         """Count the answer to an outgoing call; its other metrics are counted at its end."""
-        self.slices.settled(call.times, call.planned, call.times.answered)
+        self._settled(call, call.times.answered)
+
+    def _settled(self, call: Call, now: float) -> None:
+        """Count once what the time of its INVITE shows."""
+        times, planned = call.times, call.planned
+        if self.slices.settled(times, planned, now) and planned is not None:
+            self.started_late(call.scenario, planned.lateness(times))
+
+    def started_late(self, scenario: str, seconds: float) -> None:
+        """Count the lateness of an arrival of a load, also when it was in time.
+
+        Args:
+            seconds: from its planned start until its INVITE left; of a run that placed no call, until that began.
+        """
+        self._totals.distribution("sipswarm_schedule_lateness_seconds", scenario).add(seconds)
 
     def dropped(self, scenario: str, reason: str) -> None:
         """Count a planned call that could not be started."""
@@ -216,7 +230,7 @@ class CallMetrics:
         row = self._row(call, outcome, now)
         row = row._replace(failure=cut(str(call.judged(row, _own_fault))))
         if call.is_uac:
-            self.slices.settled(times, call.planned, now)
+            self._settled(call, now)
             self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
             if is_completed(row.closed, row.cause, row.failure):
@@ -276,7 +290,7 @@ class CallMetrics:
             totals.distribution("sipswarm_answer_delay_seconds", scenario).add(row.answer_delay)
 
     def _row(self, call: Call, outcome: str, now: float) -> CallFinished:
-        statistics, times = call.statistics, call.times
+        statistics, times, planned = call.statistics, call.times, call.planned
         missed, wrong = missed_and_wrong(call.expected_digits, call.digits_received)
         ended = times.ended or now
         return CallFinished(
@@ -285,7 +299,7 @@ class CallMetrics:
             role="uac" if call.is_uac else "uas",
             started=times.begun,
             ended=ended,
-            lateness=-1.0 if call.planned is None else max(0.0, (times.invited or times.begun) - call.planned),
+            lateness=-1.0 if planned is None else planned.lateness(times),
             outcome=outcome,
             code=call.status,
             phrase=call.actor.answer_phrase[:PHRASE_LENGTH],
@@ -307,6 +321,7 @@ class CallMetrics:
             detail=call.actor.ending.detail or ("adopted" if call.adopted else ""),
             media_moved=call.actor.move.seconds_until(ended),
             media_lost=call.actor.move.is_lost,
+            planned=-1.0 if planned is None else planned.at,
             **media_of(call.all_statistics)._asdict(),
         )
 

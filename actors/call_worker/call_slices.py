@@ -8,7 +8,7 @@ Each call is counted once as begun and once at its answer or its failure. Pure.
 from collections.abc import Callable
 
 from ..bus.messages import CallSlice
-from ..call.state import CallTimes
+from ..call.state import CallTimes, Planned
 from ..counting.slices import slice_of
 from ..counting.spread import Spread
 
@@ -42,15 +42,23 @@ class CallSlices:
         if self._tell is not None:
             self._at(now).begun += 1
 
-    def settled(self, times: CallTimes, planned: float | None, now: float) -> None:
+    def settled(self, times: CallTimes, planned: Planned | None, now: float) -> bool:
         """Count a call that was answered, or ended without an answer; once for each call.
 
         Args:
-            planned: monotonic time at which it should have started; None = there was none.
+            planned: its place in the plan of a load; None = it has none.
             now: monotonic time of an end without an answer.
+
+        Returns:
+            Whether this was the once, also where nobody takes the slices.
         """
-        if self._tell is None or not times.count():
-            return
+        if not times.count():
+            return False
+        if self._tell is not None:
+            self._add(times, planned, now)
+        return True
+
+    def _add(self, times: CallTimes, planned: Planned | None, now: float) -> None:
         here = self._at(times.answered or now)
         here.answered += bool(times.answered)
         if not times.invited:
@@ -60,7 +68,7 @@ class CallSlices:
         if times.answered:
             here.answer.add(max(0.0, times.answered - times.invited))
         if planned is not None:
-            here.lateness = max(here.lateness, times.invited - planned, 0.0)
+            here.lateness = max(here.lateness, planned.lateness(times))
 
     def flush(self) -> None:
         """Report every slice that was counted in since the last time; a slice may come in parts."""

@@ -200,7 +200,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_schedule_lateness_seconds",
         "histogram",
         ("scenario",),
-        "Planned start to the INVITE really sent.",
+        "Planned start to the INVITE really sent, when it is answered or has failed.",
         _LATENESS,
     ),
     Metric(

@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 
 from ..bus.messages import CallFinished
 from ..call.actor import CallActor
-from ..call.state import CallTimes, State
+from ..call.state import CallTimes, Planned, State
 from ..errors import CallEnded, CallError, ConfigurationError
 from ..identity import written_address
 from ..runtime.actor_loop import ActorLoop
@@ -81,8 +81,8 @@ class Call:
     """Takes the row of this call instead of the supervisor."""
     sip_record: CallRecord | None = None
     """The SIP messages so far; not for users, who have `ladder`."""
-    planned: float | None = None
-    """Monotonic time at which a load planned the start of this call."""
+    planned: Planned | None = None
+    """Its place in the plan of a load."""
     receiver: Callable[[Request | Response, Hop], None] | None = None
     """Takes the messages of this call instead of its actor, and may pass them on to `receive`."""
     closed = False
@@ -124,7 +124,8 @@ class Call:
         kept: str | None = None,
     ) -> Self:
         """Set up a handle, new or not placed yet; not for users."""
-        self.to, self.planned, self.sip_record = to, planned, sip_record
+        self.to, self.sip_record = to, sip_record
+        self.planned = None if planned is None else Planned(planned)
         self.kept, self.adopted = kept or "", kept is not None
         self.param = param
         self.actor = actor
@@ -163,13 +164,13 @@ class Call:
         judge: Callable[[CallFinished], str] | None = None,
         report: Callable[[CallFinished], None] | None = None,
         expected_digits: str | None = None,
-        planned: float | None = None,
+        planned: tuple[float, float] | None = None,
     ) -> None:
-        """Set the attributes of these names; those that are left out stay."""
+        """Set the attributes of these names, `planned` as for `Planned`; those that are left out stay."""
         self.on_up, self.on_over = on_up or self.on_up, on_over or self.on_over
         self.judge, self.report = judge or self.judge, report or self.report
         self.expected_digits = self.expected_digits if expected_digits is None else expected_digits
-        self.planned = self.planned if planned is None else planned
+        self.planned = self.planned if planned is None else Planned(*planned)
 
     def receive_by(self, receiver: Callable[[Request | Response, Hop], None]) -> None:
         """Give the messages of this call to a function instead of its actor."""

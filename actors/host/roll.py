@@ -17,12 +17,13 @@ PLACES: Final = 131_072
 """Calls that a roll can hold: those alive (`--max-calls`) and those whose records are on their way."""
 _HEAD: Final = Struct("<QQQQQ")
 """As `PlanFigures`."""
-_ENTRY: Final = Struct("<BBxxxxxxdddq88s")
-"""In use, length of the Call-ID; monotonic times of start and answer, lateness, index of the arrival, the Call-ID."""
+_ENTRY: Final = Struct("<BBxxxxxxddddq80s")
+"""In use, length of the Call-ID; monotonic times of start and answer, lateness, monotonic time at which it was due,
+index of the arrival, the Call-ID."""
 _ANSWERED: Final = Struct("<d")
 _ANSWERED_AT: Final = 16
 _FIRST: Final = 128
-_LONGEST: Final = 88
+_LONGEST: Final = 80
 _SIZE: Final = _FIRST + PLACES * _ENTRY.size
 
 
@@ -51,6 +52,8 @@ class OpenCall(NamedTuple):
     """Monotonic seconds; 0.0 = it was not."""
     lateness: float
     """Seconds; -1.0 = a further call of a run."""
+    planned: float
+    """Monotonic time at which its arrival was due; -1.0 = a further call of a run."""
     arrival: int
     """Its index over all shards; -1 = the call belongs to none."""
 
@@ -95,9 +98,9 @@ class RollReader:
                 if self._octets[at + 1] == 0 and not any(self._octets[at : at + _ENTRY.size]):
                     break  # no place behind one that was never used is in use
                 continue
-            _, length, started, answered, lateness, index, call_id = _ENTRY.unpack_from(self._octets, at)
+            _, length, started, answered, lateness, planned, index, call_id = _ENTRY.unpack_from(self._octets, at)
             name = call_id[:length].decode("utf-8", "surrogateescape")
-            calls.append(OpenCall(name, started, answered, lateness, index))
+            calls.append(OpenCall(name, started, answered, lateness, planned, index))
             self._octets[at] = 0
         return calls
 
@@ -148,8 +151,12 @@ class Roll:
         """
         self._add(4 if overloaded else 3, 1)
 
-    def enter(self, call_id: str, started: float, lateness: float, index: int) -> int:
+    def enter(self, call_id: str, started: float, lateness: float, planned: float, index: int) -> int:
         """Enter a call before its INVITE leaves.
+
+        Args:
+            call_id, started, lateness, planned: as in `OpenCall`.
+            index: of the arrival.
 
         Returns:
             Its place; -1 = every place is taken, and the call is lost without a trace if the worker dies.
@@ -164,13 +171,13 @@ class Roll:
             self._fresh += 1
         else:
             return -1
-        self._write(place, call_id, started, lateness, index)
+        self._write(place, OpenCall(call_id, started, 0.0, lateness, planned, index))
         return place
 
-    def name(self, place: int, call_id: str, started: float, lateness: float, index: int) -> None:
-        """Write the first call of a run into the place of the run."""
+    def name(self, place: int, call_id: str, started: float, lateness: float, planned: float, index: int) -> None:
+        """Write the first call of a run into the place of the run; arguments as for `enter`."""
         if place >= 0:
-            self._write(place, call_id, started, lateness, index)
+            self._write(place, OpenCall(call_id, started, 0.0, lateness, planned, index))
 
     def answered(self, call_id: str, at: float) -> None:
         """Note the answer to a call."""
@@ -195,11 +202,11 @@ class Roll:
             self._octets[_FIRST + place * _ENTRY.size] = 0
             self._free.append(place)
 
-    def _write(self, place: int, call_id: str, started: float, lateness: float, index: int) -> None:
-        name = call_id.encode("utf-8", "surrogateescape")[:_LONGEST]
-        _ENTRY.pack_into(self._octets, _FIRST + place * _ENTRY.size, 1, len(name), started, 0.0, lateness, index, name)
-        if call_id:
-            self._places[call_id] = place
+    def _write(self, place: int, call: OpenCall) -> None:
+        name = call.call_id.encode("utf-8", "surrogateescape")[:_LONGEST]
+        _ENTRY.pack_into(self._octets, _FIRST + place * _ENTRY.size, 1, len(name), *call[1:], name)
+        if call.call_id:
+            self._places[call.call_id] = place
 
     def _add(self, figure: int, count: int) -> None:
         self._figures[figure] += count

@@ -128,7 +128,7 @@ class Cdr:
 def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
     """Return a line of JSON: the columns of calls.csv and `role`.
 
-    `start` and `end` are times of day; null stands for a figure that there was not.
+    `start`, `end` and `planned` are times of day; null stands for a figure that there was not.
 
     Args:
         row: of the call.
@@ -137,9 +137,9 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
     """
     values: dict[str, Any] = row._asdict()
     values |= {"id": row.call_id, "failure": failure}
-    for name, moment in (("start", row.started), ("end", row.ended)):
+    for name, moment in (("start", row.started), ("end", row.ended), ("planned", row.planned)):
         at = datetime.datetime.fromtimestamp(moment + unix_offset, datetime.UTC)
-        values[name] = at.isoformat(timespec="milliseconds")
+        values[name] = at.isoformat(timespec="milliseconds") if moment >= 0 else None
     failure = failure or row.failure
     values["blame"] = blame_of(failure).value if failure else ""
     for name in ("id", "scenario", "failure", "phrase", "cause"):

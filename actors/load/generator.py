@@ -81,7 +81,6 @@ class LoadGenerator(Application):
         self._missed_until = 0.0
         """Monotonic time before which arrivals are not started: no worker was there when they were due."""
         self._through = self._said = False
-        self._lateness = totals.distribution("sipswarm_schedule_lateness_seconds", starter.label)
         self._arrivals = totals.cell("sipswarm_arrivals_total", starter.label)
         self._target = totals.cell("sipswarm_target_call_rate", starter.label)
         self._waiting: asyncio.TimerHandle | None = None
@@ -202,7 +201,6 @@ class LoadGenerator(Application):
             return
         self._roll.started()
         self._live += 1
-        self._lateness.add(max(0.0, self._actor_loop.now() - planned))
 
     def _hold_back(self, reason: str) -> None:
         """Count an arrival that is not started: a bound of the user's (limit) or of the worker's (overload)."""

@@ -82,7 +82,9 @@ class PlainCalls(Starter):
         )
         call = factory.outgoing(order)
         now = self._actor_loop.now()
-        self._roll.enter(call.call_id, now, max(0.0, now - planned), index)  # its INVITE leaves with the next flush
+        self._roll.enter(
+            call.call_id, now, max(0.0, now - planned), planned, index
+        )  # its INVITE leaves with the next flush
         with_digits = bool(config.dtmf or config.expect_dtmf)
         call.attend(
             judge=self._judge,

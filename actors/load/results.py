@@ -70,8 +70,9 @@ COLUMNS: Final = (
     "media_removed",
     "remote_loss",
     "unreachable_share",
+    "planned",
 )
-"""Of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none."""
+"""Of calls.csv; times in seconds, `start`, `end` and `planned` from the start of the run; empty = there was none."""
 MOST_SECONDS: Final = 3600
 """Rows of timeline.csv that wait while the disk takes none; then the oldest goes, counted."""
 
@@ -249,6 +250,7 @@ class Results:
                 f"{row.media_removed:.6f}",
                 _known(row.remote_loss),
                 _known(row.unreachable_share),
+                f"{row.planned - run_started:.6f}" if row.planned >= 0 else "",
             )
         )
 

@@ -74,7 +74,10 @@ class RunEnds:
     def _row_without_call(self, run: Run, scenario: str) -> CallFinished:
         """Return a row with an outcome of its own for a run that placed no call, as one that registers."""
         enrolled = run.enrolled
-        row = _row(scenario, NO_CALL, enrolled.begun, self._actor_loop.now(), enrolled.lateness, cause="")
+        self._metrics.started_late(scenario, enrolled.lateness)
+        row = _row(
+            scenario, NO_CALL, enrolled.begun, self._actor_loop.now(), enrolled.lateness, enrolled.planned, cause=""
+        )
         return row._replace(failure=run.failure, place=enrolled.over())
 
 
@@ -87,7 +90,7 @@ def row_of_lost(call: OpenCall, scenario: str, at: float) -> CallFinished:
         at: monotonic time of the worker's end.
     """
     outcome = "answered" if call.answered else "cancelled" if call.call_id else NO_CALL
-    return _row(scenario, outcome, call.started, max(at, call.started), call.lateness)._replace(
+    return _row(scenario, outcome, call.started, max(at, call.started), call.lateness, call.planned)._replace(
         call_id=call.call_id,
         code=200 if call.answered else 0,
         closed="lost" if call.answered else "",
@@ -105,11 +108,11 @@ def row_of_missed(scenario: str, planned: float, *, runs: bool) -> CallFinished:
         planned: monotonic time at which it was due.
         runs: arrivals are runs of a scenario.
     """
-    return _row(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0)
+    return _row(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0, planned)
 
 
 def _row(
-    scenario: str, outcome: str, started: float, ended: float, lateness: float, cause: str = WORKER_LOST
+    scenario: str, outcome: str, started: float, ended: float, lateness: float, planned: float, cause: str = WORKER_LOST
 ) -> CallFinished:
     return CallFinished(
         call_id="",
@@ -139,4 +142,5 @@ def _row(
         digits_missed=0,
         digits_wrong=0,
         failure=cause,
+        planned=planned,
     )

@@ -149,7 +149,7 @@ class Scenario(Starter):
         if row is None:
             return False
         enrolled = RunRoll(self._roll, index, planned, self._actor_loop.now)
-        run = Run(planned, enrolled, row, self._bound, check=self._check, ended=ended)
+        run = Run(enrolled, row, self._bound, check=self._check, ended=ended)
         self._runs.add(run)
         agent = self._agent.placing_as(replace(self._placing, before_placed=run.admit, on_placed=run.place))
         loop = self._actor_loop.loop
@@ -174,6 +174,7 @@ class Scenario(Starter):
 
     async def _execute(self, run: Run, agent: UserAgent) -> None:
         failure, held_back = SCENARIO_ERROR, False
+        run.enrolled.enter()
         try:
             failure, held_back = await self._outcome(run, agent)
         finally:  # whatever leaves the function, GeneratorExit too

@@ -36,25 +36,44 @@ class RunRoll:
         now: the monotonic clock.
     """
 
-    __slots__ = ("_index", "_named", "_now", "_place", "_roll", "begun", "lateness")
+    __slots__ = ("_index", "_named", "_now", "_place", "_roll", "begun", "planned")
 
     def __init__(self, roll: Roll, index: int, planned: float, now: Callable[[], float]) -> None:
         self._roll = roll
         self._index = index
         self._now = now
         self._named = False
+        self.planned = planned
+        """Monotonic time at which it was due."""
         self.begun = now()
-        """Monotonic time."""
-        self.lateness = max(0.0, self.begun - planned)
-        self._place = roll.enter("", self.begun, self.lateness, index)
+        """Monotonic time at which it was started, and then at which its function was."""
+        self._place = roll.enter("", self.begun, self.lateness, planned, index)
 
-    def place(self, call_id: str) -> None:
-        """Enter a call whose INVITE is about to leave."""
+    @property
+    def lateness(self) -> float:
+        """Seconds from the time at which it was due until it began."""
+        return max(0.0, self.begun - self.planned)
+
+    def enter(self) -> None:
+        """Note that its function starts now: many that were started in one turn of the loop run one after the other."""
+        self.begun = self._now()
+
+    def place(self, call_id: str, begun: float) -> float:
+        """Enter a call whose INVITE is about to leave.
+
+        Args:
+            call_id: of the call.
+            begun: monotonic time at which the run placed it.
+
+        Returns:
+            Seconds that the function has run until then.
+        """
         if self._named:
-            self._roll.enter(call_id, self._now(), -1.0, self._index)
+            self._roll.enter(call_id, begun, -1.0, -1.0, self._index)
         else:
             self._named = True
-            self._roll.name(self._place, call_id, self._now(), self.lateness, self._index)
+            self._roll.name(self._place, call_id, begun, self.lateness, self.planned, self._index)
+        return begun - self.begun
 
     def over(self) -> int:
         """Note that the row of a run without a call leaves.
@@ -75,7 +94,6 @@ class Run:
     """One execution of the function.
 
     Args:
-        planned: monotonic time at which it was due.
         enrolled: its entries in the roll of the slot.
         row: its data.
         bound: of live calls.
@@ -96,14 +114,12 @@ class Run:
         "failure",
         "held_back",
         "overdue",
-        "planned",
         "row",
         "rows",
     )
 
     def __init__(
         self,
-        planned: float,
         enrolled: RunRoll,
         row: Row,
         bound: LiveBound,
@@ -111,7 +127,6 @@ class Run:
         check: "Callable[[Run], None]",
         ended: Ended,
     ) -> None:
-        self.planned = planned
         self.enrolled = enrolled
         self.row = row
         self.ended = ended
@@ -152,8 +167,8 @@ class Run:
 
     def place(self, call: Call) -> None:
         """Take a call that leaves."""
-        call.attend(report=self._reported, planned=None if self.calls else self.planned)
-        self.enrolled.place(call.call_id)
+        own = self.enrolled.place(call.call_id, call.times.begun)
+        call.attend(report=self._reported, planned=None if self.calls else (self.enrolled.planned, own))
         self.calls.append(call)
 
     def cancel(self) -> None:

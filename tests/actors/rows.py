@@ -35,6 +35,7 @@ ROW = CallFinished(
     media_gap=0.04,
     rtp_due=100,
     rtp_missed=1,
+    planned=99.999,
 )
 REFUSED = ROW._replace(
     ended=100.004,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.call.notices import InviteReceived, Notice
-from sipswarm.actors.call.state import CallTimes
+from sipswarm.actors.call.state import CallTimes, Planned
 from sipswarm.actors.call_worker.call_metrics import CallMetrics, outcome_of
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.handle.call import Call
@@ -105,7 +105,7 @@ def test_the_row_of_an_answered_call_has_its_delays_and_who_ended_it() -> None:
     totals = Totals()
     metrics = CallMetrics(totals)
     call = call_of(alice)
-    call.planned = 0.75
+    call.attend(planned=Planned(0.75))
     call.keypad.sent, call.keypad.received, call.expected_digits = "12", "19#", "129"
     row = metrics.finished(call, 13.0)
     assert (row.role, row.outcome, row.code, row.ended_by) == ("uac", "answered", 200, "remote")
@@ -120,6 +120,34 @@ def test_the_row_of_an_answered_call_has_its_delays_and_who_ended_it() -> None:
     assert values["sipswarm_calls_completed_total", ("load", "uas", "local")] == [1]
     assert values["sipswarm_answer_delay_seconds", ("load",)][0] == 2.0
     assert values["sipswarm_call_duration_seconds", ("load", "uac")][0] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("begun", "invited", "planned", "lateness"),
+    [
+        (1.0, 1.0, Planned(0.75), 0.25),
+        (1.0, 1.5, Planned(0.75), 0.75),  # it waited for a media port
+        (1.0, 0.0, Planned(0.75), 0.25),  # no INVITE left
+        (1.0, 1.5, Planned(0.5, 0.25), 0.75),  # its run took 0.25 s before it placed the call
+        (1.0, 1.0, Planned(0.5, 0.5), 0.0),
+    ],
+)
+def test_the_time_of_the_plan_does_not_move_whenever_its_invite_left(
+    begun: float, invited: float, planned: Planned, lateness: float
+) -> None:
+    alice, _, _ = call_that_gets(200)
+    call = call_of(alice)
+    call.attend(planned=planned)
+    call.times.began(begun)
+    call.times.sent_invite(invited)
+    totals = Totals()
+    metrics = CallMetrics(totals)
+    metrics.answered(call)
+    row = metrics.finished(call, 13.0)
+    assert (row.planned, row.started, row.lateness) == (planned.at, begun, lateness)
+    values = {name: list(numbers) for name, _, numbers in totals.snapshot()}
+    total, *counts = values["sipswarm_schedule_lateness_seconds"]
+    assert (total, sum(counts)) == (lateness, 1), "counted once, by the same measure"
 
 
 def test_attempts_drops_and_live_calls_are_counted_by_their_labels() -> None:

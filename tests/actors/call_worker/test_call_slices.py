@@ -1,7 +1,7 @@
 """What a call worker reports of calls that go on: each once as begun, and once as answered or failed."""
 
 from sipswarm.actors.bus.messages import CallSlice
-from sipswarm.actors.call.state import CallTimes
+from sipswarm.actors.call.state import CallTimes, Planned
 from sipswarm.actors.call_worker.call_slices import CallSlices
 from sipswarm.actors.counting.slices import slice_of, start_of_slice
 from sipswarm.actors.counting.spread import Spread
@@ -27,9 +27,9 @@ def test_a_call_counts_when_it_begins_and_with_its_delays_when_it_is_answered() 
     slices.began(10.09)
     slices.began(10.11)
     call = times(10.0, 10.25, 10.5)
-    slices.settled(call, 9.75, 10.5)
+    slices.settled(call, Planned(9.75), 10.5)
     slices.flush()
-    slices.settled(call, 9.75, 99.0)  # its end: it was counted already
+    slices.settled(call, Planned(9.75), 99.0)  # its end: it was counted already
     slices.flush()
     slices.flush()
     assert told == [
@@ -43,8 +43,8 @@ def test_a_call_that_fails_has_a_post_dial_delay_when_anything_came_and_no_other
     told: list[CallSlice] = []
     slices = CallSlices(told.append)
     slices.settled(times(10.0, 10.25), None, 10.5)  # refused
-    slices.settled(times(10.0, 0.0), 10.0, 10.5)  # nobody there
-    slices.settled(times(0.0, 0.0), 3.0, 10.5)  # no INVITE was sent: there are no times to take a delay from
+    slices.settled(times(10.0, 0.0), Planned(10.0), 10.5)  # nobody there
+    slices.settled(times(0.0, 0.0), Planned(3.0), 10.5)  # no INVITE was sent: there are no times to take a delay from
     slices.flush()
     assert told == [CallSlice(105, 0, 0, 0.0, spread(0.25), ())]
 

@@ -54,14 +54,18 @@ def test_a_record_has_the_columns_of_calls_csv_the_role_and_the_time_of_day() ->
     assert tuple(record) == (*COLUMNS, "role")
     assert datetime.datetime.fromisoformat(record["start"]).timestamp() == 1_700_000_100.0
     assert datetime.datetime.fromisoformat(record["end"]).timestamp() == 1_700_000_102.01
+    assert datetime.datetime.fromisoformat(record["planned"]).timestamp() == 1_700_000_099.999
     assert (record["id"], record["role"], record["code"]) == (ROW.call_id, "uac", 200)
     assert (record["failure"], record["blame"], record["closed"]) == ("one_way", "sut", "confirmed")
     assert (record["post_dial_delay"], record["mos"], record["rtp_received"]) == (0.004, 4.4, 99)
 
 
 def test_what_was_not_there_is_null() -> None:
-    record = json.loads(record_of(ROW._replace(code=0, answer_delay=-1.0, mos=-1.0, jitter=-1.0), "", 0.0))
+    record = json.loads(
+        record_of(ROW._replace(code=0, answer_delay=-1.0, mos=-1.0, jitter=-1.0, planned=-1.0), "", 0.0)
+    )
     assert (record["code"], record["answer_delay"], record["mos"], record["jitter"]) == (None, None, None, None)
+    assert record["planned"] is None
 
 
 def test_a_peer_cannot_break_a_line(tmp_path: Path) -> None:
