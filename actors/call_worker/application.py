@@ -85,6 +85,9 @@ class Application:
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only the application handles."""
 
+    def retire(self) -> None:
+        """Begin no new work: the process is replaced when what it has begun is over."""
+
     def call_answered(self, call: Call) -> None:
         """Note the answer to an outgoing call."""
 
@@ -148,6 +151,11 @@ class Applications(Application):
         """Give the record to each."""
         for each in self._all:
             each.on_record(record)
+
+    def retire(self) -> None:
+        """Tell each."""
+        for each in self._all:
+            each.retire()
 
     def call_answered(self, call: Call) -> None:
         """Give the call to each."""

@@ -98,6 +98,7 @@ class Draining:
         """Take no new calls, hang up none, and report when the process can be replaced."""
         if not self.refuses:
             self.retiring = True
+            self._application.retire()
             self._check_retired(self._actor_loop.now())
 
     def _check_retired(self, since: float) -> None:

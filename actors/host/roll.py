@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 PLACES: Final = 131_072
 """Calls that a roll can hold: those alive (`--max-calls`) and those whose records are on their way."""
-_HEAD: Final = Struct("<QQQQQ")
+_HEAD: Final = Struct("<QQQQQQ")
 """As `PlanFigures`."""
 _ENTRY: Final = Struct("<BBxxxxxxddddq80s")
 """In use, length of the Call-ID; monotonic times of start and answer, lateness, monotonic time at which it was due,
@@ -39,6 +39,8 @@ class PlanFigures(NamedTuple):
     """By the user's own limit, or by the rows of the data."""
     overloaded: int = 0
     """By the bound of the call worker."""
+    left: int = 0
+    """1 = the worker is replaced on purpose, and leaves the arrivals from here on to the next one."""
 
 
 class OpenCall(NamedTuple):
@@ -132,8 +134,13 @@ class Roll:
         return PlanFigures(*self._figures)
 
     def begin_plan(self) -> None:
-        """Note that the plan has begun."""
+        """Note that the plan has begun, or goes on."""
+        self._add(5, -self._figures[5])
         self._add(0, 1)
+
+    def leave_plan(self) -> None:
+        """Note that the next worker is to start each arrival that has not come due here."""
+        self._add(5, 1 - self._figures[5])
 
     def came_due(self) -> None:
         """Count an arrival that comes due now."""

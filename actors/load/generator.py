@@ -6,7 +6,8 @@ counted. When the plan is through and the last call is over, it reports its coun
 another. The starter decides whether an arrival is a plain call or a run of a scenario.
 
 How far the plan is carried out stands in the roll of the slot. A worker that replaces one that died goes on at the
-present moment: what was due before is not made up for, and each such arrival gets a row that blames the generator.
+present moment: what was due before is not made up for, and each such arrival gets a row that blames the generator. A
+worker that is replaced on purpose leaves its arrivals to the next one, which starts each of them late (`Gap`).
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from ..host.permits import LiveBound
 from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
 from .run_ends import row_of_missed
-from .schedule import Share, Stream
+from .schedule import Gap, Share, Stream
 from .starter import Starter
 
 TICK: Final = 0.002
@@ -78,22 +79,22 @@ class LoadGenerator(Application):
         self._going = False
         """The preparation of the starter is done."""
         self._live = 0
-        self._missed_until = 0.0
-        """Monotonic time before which arrivals are not started: no worker was there when they were due."""
+        self._gap = Gap()
+        """Before this worker."""
         self._through = self._said = False
         self._arrivals = totals.cell("sipswarm_arrivals_total", starter.label)
         self._target = totals.cell("sipswarm_target_call_rate", starter.label)
         self._waiting: asyncio.TimerHandle | None = None
 
     def start(self, at: float) -> None:
-        """Begin the schedule, or go on with it in the place of a worker that died; only the first time."""
+        """Begin the schedule, or go on with it in the place of another worker; only the first time."""
         if self._start:
             return
         self._start = at
         before = self._roll.figures
         self._roll.begin_plan()
         if before.begun:
-            self._missed_until = self._actor_loop.now()
+            self._gap = Gap(until=self._actor_loop.now(), left=bool(before.left))
             self._stream.skip(before.arrivals)
         self._setting_up = self._actor_loop.loop.create_task(self._starter.set_up())
         self._setting_up.add_done_callback(self._on_set_up)
@@ -106,6 +107,8 @@ class LoadGenerator(Application):
         problem = "" if done.cancelled() else done.result()
         if not problem:
             self._going = True
+            if self._gap.left and self._stream.next is not None:
+                self._gap = Gap(self._start + self._stream.next[1], self._actor_loop.now(), left=True)
             self._on_time()
         elif not self._said:
             self._through = self._said = True
@@ -121,6 +124,11 @@ class LoadGenerator(Application):
         self._stream.change(max(0.0, record.rate), max(0.0, record.at - self._start))
         if self._going:
             self._on_time()
+
+    def retire(self) -> None:
+        """Leave the arrivals that were not started to the next worker."""
+        if self._start and not self._through:
+            self._roll.leave_plan()
 
     def call_answered(self, call: Call) -> None:
         """Note in the roll that a call is up."""
@@ -152,14 +160,14 @@ class LoadGenerator(Application):
             return
         while stream.next is not None and not self._draining.begun:
             index, at = stream.next[0], self._start + stream.next[1]
-            ahead = at - now()
+            ahead = self._gap.start_of(at) - now()
             if ahead > 0 or started == AT_ONCE:
                 wait = max(ahead, TICK) if ahead > 0 else 0.0
                 self._waiting = self._actor_loop.loop.call_later(wait, self._on_time)
                 return
             started += 1
             stream.advance()
-            if at < self._missed_until:
+            if self._gap.is_lost(at):
                 self._miss(at)
             else:
                 self._begin(index, at)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 from math import inf, log, sqrt
 from random import Random
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..config import LoadConfig
 
 ARRIVALS = ("fixed", "poisson")
+PACE: Final = 2.0
+"""The rate at which a slot catches up, as a multiple of its part of the plan's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,30 @@ class Stream:
             self.next = None
         else:
             self.next = self._pending[0], time
+
+
+class Gap(NamedTuple):
+    """A time in which a slot had no worker; the default is none. Times are monotonic seconds.
+
+    What a worker that died has missed is lost. A worker that is replaced on purpose leaves its arrivals to the next
+    one, which starts each of them: late, in order, and at `PACE` times the rate of the plan at most until it is in
+    time again. All of them at once would be a load that nobody has commanded.
+    """
+
+    since: float = 0.0
+    """Planned time of the first arrival that was left."""
+    until: float = 0.0
+    """When the next worker goes on."""
+    left: bool = False
+    """The arrivals were left to the next worker."""
+
+    def is_lost(self, planned: float) -> bool:
+        """Whether an arrival is not started any more."""
+        return not self.left and planned < self.until
+
+    def start_of(self, planned: float) -> float:
+        """Return when an arrival is to start that was planned for a time from `since` on: then, or later."""
+        return max(planned, self.until + (planned - self.since) / PACE) if self.left else planned
 
 
 def random_digits(pattern: str, seed: int, index: int) -> str:

@@ -14,7 +14,9 @@ from sipswarm.actors.errors import CallRejected
 from sipswarm.actors.runtime.media_workers import WAIT
 from sipswarm.actors.supervisor.child_process import ChildProcess
 from sipswarm.actors.supervisor.supervisor import Supervisor
-from tests.e2e.test_command_line import WORKERS, Running
+from tests.e2e.counting_uas import CountingUas
+from tests.e2e.test_command_line import WORKERS, Running, planned_starts, was
+from tests.e2e.test_lost_workers import results
 from tests.e2e.test_processes import ANY, CONFIG, agent, can_call, node, processes, run, target
 from tests.e2e.waiting import until
 from tests.faults.node import own_host
@@ -245,3 +247,50 @@ def test_the_signal_replaces_all_processes_and_the_node_ends_well(verb: str) -> 
         assert code == 0
     finally:
         running.close()
+
+
+def test_a_load_whose_worker_grows_starts_every_arrival_of_its_plan(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.py"
+    file.write_text(
+        textwrap.dedent("""
+            import asyncio
+
+            kept = []
+
+            async def scenario(ua, row):
+                if not kept:
+                    kept.append(bytearray(200 << 20))
+                call = await ua.invite(ua.target, media="none")
+                await asyncio.sleep(0.3)
+                await call.bye()
+        """)
+    )
+    with CountingUas() as uas:
+        options = [
+            "-r",
+            "20",
+            "-m",
+            "160",
+            "--call-workers",
+            "2",
+            "--media-workers",
+            "1",
+            "--metrics",
+            "off",
+            "--quiet",
+        ]
+        more = ["--memory-limit", "150M", "--scenario", str(file), "--out", str(tmp_path / "out")]
+        running = Running("load", f"bob@{uas.address}", *options, *more)
+        try:
+            code, log = running.end(within=90.0)
+        finally:
+            running.close()
+        users = len(uas.users)
+    summary, rows = results(tmp_path / "out")
+    assert "has ended and is started anew (memory)" in log
+    assert was(code, 0), (code, log)
+    assert planned_starts(rows) == [pytest.approx(number / 20, abs=1e-6) for number in range(160)]
+    assert {row["failure"] for row in rows} == {""}
+    assert (summary["arrivals"]["started"], summary["calls"]["completed"], users) == (160, 160, 160)
+    if code == 98:
+        assert not summary["generator"]["healthy"], "what was due meanwhile was late"

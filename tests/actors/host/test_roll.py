@@ -87,6 +87,17 @@ def test_a_replacement_goes_on_with_the_figures_of_its_predecessor(memory: int) 
     assert successor.figures == RollReader(memory).figures == PlanFigures(1, 6, 3, 1, 1)
 
 
+def test_a_worker_leaves_its_plan_to_the_next_one_until_that_goes_on(memory: int) -> None:
+    roll = Roll(memory)
+    roll.begin_plan()
+    roll.leave_plan()
+    roll.leave_plan()
+    successor = Roll(memory)
+    assert successor.figures.left == 1
+    successor.begin_plan()
+    assert successor.figures == Roll(memory).figures == PlanFigures(begun=2)
+
+
 def test_a_call_id_of_any_octets_and_length_is_kept_as_far_as_there_is_room(memory: int) -> None:
     reader, roll = RollReader(memory), Roll(memory)
     roll.enter("\udcff@host", 1.0, 0.0, 1.0, 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.host.permits import LiveBound
 from sipswarm.actors.host.roll import PlanFigures, Roll
 from sipswarm.actors.load.generator import LoadGenerator
-from sipswarm.actors.load.schedule import Plan, Profile, Share, Stream
+from sipswarm.actors.load.schedule import PACE, WHOLE, Plan, Profile, Share, Stream
 from sipswarm.actors.load.starter import Ended, Starter
 from sipswarm.actors.runtime.actor_loop import ActorLoop
 from tests.actors.virtual_loop import VirtualLoop
@@ -63,6 +64,7 @@ class Slot:
     share: Share
     rolls: list[Roll] = field(default_factory=list)
     starters: list[Begins] = field(default_factory=list)
+    leaves: list[Leaves] = field(default_factory=list)
     missed: list[CallFinished] = field(default_factory=list)
     finished: list[LoadFinished] = field(default_factory=list)
 
@@ -76,7 +78,8 @@ class Slot:
         actor_loop = ActorLoop(self.loop, empty=lambda: None, forget=lambda actor: None)
         actor_loop.now = self.loop.time
         totals = Totals()
-        leaves: Any = Leaves()
+        self.leaves.append(Leaves())
+        leaves: Any = self.leaves[-1]
         return LoadGenerator(
             Stream(self.plan, self.share),
             self.share,
@@ -166,3 +169,65 @@ def test_the_replacement_of_a_worker_that_died_goes_on_now_and_names_what_was_du
     assert {row.failure for row in slot.missed} == {"worker_lost"}
     assert max(at - planned for _, planned, at in slot.begun) < 0.01, "none is made up for"
     assert slot.rolls[-1].figures == PlanFigures(2, len(own), len(own))
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=["fixed", "poisson"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 30.0])
+def test_a_worker_that_is_replaced_on_purpose_leaves_its_arrivals_to_the_next_one(
+    plan: Plan, workers: int, seconds: float
+) -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualLoop)
+        slot = Slot(loop, plan, Share(0, 1, 0, workers))
+
+        async def main() -> tuple[float, float]:
+            start = loop.time() + LEAD
+            first = slot.process()
+            first.start(start)
+            await asyncio.sleep(1.2)
+            slot.leaves[0].retiring = True
+            first.retire()
+            await asyncio.sleep(seconds)
+            kill(first)
+            slot.process().start(start)
+            now = loop.time()
+            await asyncio.sleep(60.0)
+            return start, now
+
+        start, now = runner.run(main())
+    own = [(index, at) for index, at in arrivals(plan, start) if index % workers == 0]
+    assert [(index, planned) for index, planned, _ in slot.begun] == own, "each of them once, in order"
+    assert slot.missed == []
+    first, second = (starter.begun for starter in slot.starters)
+    assert second[0][2] == pytest.approx(now, abs=0.01)
+    assert max(at for _, _, at in first) <= now - seconds
+    for (_, planned, at), (_, later_planned, later) in pairwise(second):
+        assert later - at >= (later_planned - planned) / PACE - 0.01, "no burst"
+        assert later - later_planned <= at - planned + 0.01, "it catches up"
+    if plan is PLAN and seconds < 1.0:
+        assert second[-1][2] - second[-1][1] < 0.01, "it is in time again"
+    assert slot.finished == [LoadFinished(len(own), len(own), 0)]
+
+
+def test_a_worker_that_died_after_it_had_gone_on_for_another_one_has_died() -> None:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualLoop)
+        slot = Slot(loop, PLAN, WHOLE)
+
+        async def main() -> None:
+            start = loop.time() + LEAD
+            for retires in (True, False, False):
+                generator = slot.process()
+                generator.start(start)
+                await asyncio.sleep(1.0)
+                if retires:
+                    slot.leaves[-1].retiring = True
+                    generator.retire()
+                kill(generator)
+                await asyncio.sleep(0.1)
+
+        runner.run(main())
+    assert len(slot.missed) == pytest.approx(0.1 * 50, abs=1), "of the second gap, and none of the first"
