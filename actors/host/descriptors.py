@@ -14,7 +14,7 @@ ITSELF: Final = 20
 """Descriptors of a supervisor without processes: 14, and room for records, results, /metrics and one reader of it."""
 NODE: Final = 17
 """Of each node: its run directory, its context of ZeroMQ, a pipe that its call workers hold, its black boxes, one
-listener, and the standard streams and the pidfd of its spare."""
+listener, and the standard streams and the pidfd of its starter."""
 PROCESS: Final = 7
 """Of each process: its standard streams, its pidfd, its connection, and the memory of its ledger and roll."""
 CALL: Final = 40

@@ -28,11 +28,15 @@ def process_usage(pid: int) -> tuple[float, int] | None:
 
 
 def is_awake(pid: int) -> bool:
-    """Whether a process runs or waits for something: it was not stopped, is not traced, and has not ended."""
+    """Whether a process runs or waits for something: it was not stopped, is not traced, and has not ended.
+
+    Raises:
+        OSError: no descriptor is free.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[0] in (b"R", b"S")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

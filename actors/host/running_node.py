@@ -14,8 +14,8 @@ RUNS: Final = "sip-"
 """Begins the name of a process of a node."""
 ENDS: Final = "end-"
 """Begins it from the moment in which the process hangs up its calls."""
-SPARE: Final = "spare"
-"""Name of a process that has no role yet; it holds no port."""
+STARTER: Final = "starter"
+"""Name of the process that forks the others; it holds no port."""
 _TABLES: Final = ("udp", "udp6", "tcp", "tcp6")
 
 

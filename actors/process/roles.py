@@ -1,10 +1,10 @@
 """The main program of each process that the supervisor starts: one role in one uvloop event loop.
 
-It is started as `python -P -m sipswarm.actors.process` with a socket as its standard input, which stays open. Its
-order, one JSON line, and its open files come through it. The process makes the event loop, the role and the control
-line, and runs until the supervisor stops it. The end of standard input means that the supervisor is gone; then call
-workers hang up and end with the last answer, and the other processes end after them. A process must import only what
-its role needs, unless it was the spare, and must end soon after its supervisor.
+It is forked by the starter, or started as `python -P -m sipswarm.actors.process`, with a socket as its standard input,
+which stays open. Its order, one JSON line, and its open files come through it. The process makes the event loop, the
+role and the control line, and runs until the supervisor stops it. The end of standard input means that the supervisor
+is gone; then call workers hang up and end with the last answer, and the other processes end after them. A process that
+was not forked must import only what its role needs. Each must end soon after its supervisor.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from ..counting.totals import Totals
 from ..diagnosis.black_box import BlackBox, box_of
 from ..host import handover, kernel, lasting, running_node
 from ..host.event_loop import new_event_loop
-from . import spare
+from . import starter
 from .control_line import Child
 from .garbage import Collector
 
@@ -222,19 +222,19 @@ def _make_role(process: Process) -> Role:
 
 def main() -> int:
     """Run the role that the first line of standard input orders; return the exit status."""
-    waits = sys.argv[1].rstrip() == running_node.SPARE
+    is_starter = sys.argv[1].rstrip() == running_node.STARTER
     del sys.argv[1:]  # the name is for ps; a user's file must read no arguments
     os.umask(0o077)
     kernel.forbid_core_dumps()
     kernel.raise_descriptor_limit()
-    streams = lasting.pipe_streams()
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR2, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the supervisor handles the terminal's Ctrl-C
     signal.signal(signal.SIGRTMIN, signal.SIG_IGN)  # it is the supervisor's, and may come to all of a service
+    faulthandler.enable()
+    if is_starter and not starter.serve(socket.socket(fileno=0)):
+        return 0
+    streams = lasting.pipe_streams()
+    faulthandler.register(signal.SIGUSR2, all_threads=False)
     line = socket.socket(fileno=0)
-    if waits:
-        spare.wait(line)
     given = handover.take(line)
     line.detach()  # standard input stays open
     if given is None:
@@ -242,7 +242,7 @@ def main() -> int:
     text, files = given
     order = ProcessOrder.from_line(text)
     order = dataclasses.replace(order, files=order.files.renumbered(files))
-    if waits:
+    if is_starter:
         kernel.rename_last_argument(order.name)
     streams.log_to_supervisor(f"{order.role}-{order.slot}")
     loop = new_event_loop()

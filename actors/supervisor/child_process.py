@@ -1,6 +1,6 @@
 """A slot of a node as its supervisor sees it: the process that fills it now is started, watched, ended by signals.
 
-The process is one that is started now, or the spare; either gets its order in the same way (`started_process`). A late
+The starter makes the process, some milliseconds after it was asked for, and the process gets its order then. A late
 heartbeat first makes it dump its stack, then ends it. The decisions are the supervisor's; this file carries them out.
 """
 
@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..bus.messages import LoadFinished, Snapshot
 from ..config import ProcessOrder, name_of
@@ -17,12 +17,22 @@ from ..host import kernel
 from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
 from .restart_policy import BUDGETS, Phase, RestartPolicy
 from .started_process import StartedProcess
+from .starter import ProcessStarter
 
 WARN_AFTER: Final = 1.5
 """Seconds without a heartbeat until the process has to dump its stack."""
 RECORDS: Final = "sipswarm_call_records_total"
 KILL_AFTER: Final = 0.3
 """Seconds that a process has to dump its stack before it is killed."""
+
+
+class Callbacks(NamedTuple):
+    """What the supervisor does when a process was started, could not be, or has ended."""
+
+    started: "Callable[[ChildProcess], object]"
+    refused: "Callable[[ChildProcess, OSError], object]"
+    """The system starts none now; nothing is left of it."""
+    ended: "Callable[[ChildProcess], object]"
 
 
 class ChildProcess:
@@ -45,6 +55,7 @@ class ChildProcess:
         *(
             "_last_heartbeat",
             "_loop",
+            "_is_starting",
             "_process",
             "_warned",
             "abort_sent",
@@ -68,6 +79,7 @@ class ChildProcess:
         self._roll: RollReader | None = None
         self._loop = loop
         self._process: StartedProcess | None = None
+        self._is_starting = False
         self._last_heartbeat = 0.0
         self._warned = False
 
@@ -83,8 +95,8 @@ class ChildProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether there is a process."""
-        return self._process is not None
+        """Whether there is a process, or one is being started."""
+        return self._is_starting or self._process is not None
 
     @property
     def quarantined(self) -> bool:
@@ -134,33 +146,38 @@ class ChildProcess:
         self.records = self.reported = 0
         return self.incarnation
 
-    def start(
-        self,
-        order: ProcessOrder,
-        spare: StartedProcess | None,
-        on_exit: "Callable[[ChildProcess], None]",
-        now: float,
-    ) -> None:
+    def start(self, order: ProcessOrder, starter: ProcessStarter, now: float, on: Callbacks) -> None:
         """Have a process carry out an order.
 
         Args:
             order: its role is that of this slot.
-            spare: the process; None = one is started.
-            on_exit: called when the process has ended.
+            starter: starts the process.
             now: the time.
-
-        Raises:
-            OSError: the system starts none now; nothing is left of it.
+            on: what follows.
         """
-        process = spare or StartedProcess(self.name, self._loop)
+        self._is_starting = True
+        self._last_heartbeat = now
+        starter.start(self.name, partial(self._take, order, on), partial(self._refused, on))
+
+    def _take(self, order: ProcessOrder, on: Callbacks, process: StartedProcess) -> None:
+        if not self._is_starting:
+            process.end()
+            return
         try:
             process.order(self.name, order.to_line(), order.files.numbers)
-        except OSError:
+        except OSError as error:
             process.end()
-            raise
+            self._refused(on, error)
+            return
+        self._is_starting = False
         self._process = process
-        self._last_heartbeat = now
-        process.on_end(partial(on_exit, self))
+        process.on_end(partial(on.ended, self))
+        on.started(self)
+
+    def _refused(self, on: Callbacks, error: OSError) -> None:
+        if self._is_starting:
+            self._is_starting = False
+            on.refused(self, error)
 
     def reap(self) -> int:
         """Take the status of a process that has ended, or is about to, and let go of it."""
@@ -171,9 +188,11 @@ class ChildProcess:
         return status
 
     def send(self, number: int) -> None:
-        """Send a signal, if there is a process."""
+        """Send a signal, if there is a process; SIGKILL gives up the start of one."""
         if self._process is not None:
             self._process.send(number)
+        elif number == signal.SIGKILL:
+            self._is_starting = False
 
     def linked(self, now: float) -> None:
         """The process has linked to all others."""

@@ -3,7 +3,7 @@
 The slot is asked to drain (`Retire`) while the others go on. A call worker reports when nothing is lost by its
 replacement: its calls are over, or the next process goes on with them. A media worker gets no further streams where
 there is another one, and is waited for while it has some. The dispatcher is not waited for. Then, or when its time is
-over, the process is stopped, and its slot filled as after a death: by the spare, with the ledger and the sockets. The
+over, the process is stopped, and its slot filled as after a death, with the ledger and the sockets. The
 next turn begins when all are linked again. Such an end is no death: it counts in no budget.
 """
 
@@ -20,10 +20,10 @@ SEEN_AFTER: Final = 1.5
 """Seconds from the order to retire until the heartbeats of a media worker show the streams that are left."""
 STOP_GRACE: Final = 3.0
 """Seconds that the process has to stop before it is killed."""
-SPARE_WAIT: Final = 60.0
-"""Seconds that a turn waits for a spare after all processes are linked. Without one a process of a busy machine is away
-for seconds; a call worker that has grown does not wait. Calls wait for their only media worker as long as its start can
-take (`runtime.media_workers.PLANNED_WAIT`)."""
+STARTER_WAIT: Final = 60.0
+"""Seconds that a turn waits for the starter after all processes are linked. Without it a process of a busy machine is
+away for seconds; a call worker that has grown does not wait. Calls wait for their only media worker as long as its
+start can take (`runtime.media_workers.PLANNED_WAIT`)."""
 ORDER: Final = ("media", "call", "dispatcher")
 """Of the roles when all are replaced."""
 _logger = logging.getLogger(__name__)
@@ -71,19 +71,19 @@ class Recycling:
         """Replace every process in turn, the dispatcher last."""
         self._policy.roll(sorted(self._children, key=lambda each: (ORDER.index(each[0]), each[1])))
 
-    def look(self, now: float, *, calm: bool, spare: bool) -> None:
+    def look(self, now: float, *, calm: bool, starter: bool) -> None:
         """Begin the next turn, or end the present one when its time has come.
 
         Args:
             calm: every process is linked.
-            spare: a spare can take a role.
+            starter: the starter can fork a process.
         """
         turn = self._policy.turn
         if turn is not None:
             self._go_on(self._children[turn.slot], now)
             return
         self._calm_since = (self._calm_since or now) if calm else 0.0
-        turn = self._policy.begin(now, hurry=not spare and now - self._calm_since < SPARE_WAIT) if calm else None
+        turn = self._policy.begin(now, hurry=not starter and now - self._calm_since < STARTER_WAIT) if calm else None
         if turn is None:
             return
         child = self._children[turn.slot]

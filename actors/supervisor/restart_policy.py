@@ -30,10 +30,10 @@ BUDGETS: Final = {
     "call": Budget(5, 30.0, quick_only=False),
     "media": Budget(5, 30.0, quick_only=False),
     "dispatcher": Budget(3, 60.0, quick_only=True),
-    "spare": Budget(5, 60.0, quick_only=False),
+    "starter": Budget(5, 60.0, quick_only=False),
     "closing": Budget(4, 60.0, quick_only=False),
 }
-"""By role, of the spare, and of a process that ends the calls of a slot. A dispatcher has no state that could kill it
+"""By role, of the starter, and of a process that ends the calls of a slot. A dispatcher has no state that could kill it
 again, and the node needs it: only failed starts count."""
 
 

@@ -6,8 +6,8 @@ call worker are ended by a process that does only that; the dispatcher, or the l
 whose heartbeat is late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced; of the time in which
 the supervisor itself stood still none counts (`awake_clock`). However the node ends, it drains first, within a bound.
 
-It must hold no protocol code and allocate nothing in proportion to traffic. Children are started with exec, never fork:
-ZeroMQ contexts and threads do not survive a fork.
+It must hold no protocol code and allocate nothing in proportion to traffic. It must not fork: ZeroMQ contexts and
+threads do not survive that. One child, the starter, has neither, and forks the others (`starter`).
 """
 
 import asyncio
@@ -51,11 +51,11 @@ from ..trace import file as trace_file
 from ..transport import tls
 from .awake_clock import AwakeClock
 from .binding import bind_all
-from .child_process import ChildProcess, with_usage
+from .child_process import Callbacks, ChildProcess, with_usage
 from .node_descriptors import NodeDescriptors
 from .recycling import Recycling
 from .service_report import ServiceReport
-from .spare import FIRST_AFTER, Spare
+from .starter import ProcessStarter
 
 WINDOW = 4096
 """Records that a process may leave unacknowledged."""
@@ -193,7 +193,8 @@ class Supervisor:
             call_id_key=self.config.call_id_key or secrets.randbits(32),
         )
         self._descriptors = NodeDescriptors(sockets, self.config)
-        self._spare = Spare(self._loop, self._is_calm, self._totals)
+        self._starter = ProcessStarter(self._loop, self._totals)
+        self._starter.open()
         self._context = link.new_context()
         self._link = RouterLink(
             link.Surroundings(1, self._context, self._totals, self._loop),
@@ -229,7 +230,6 @@ class Supervisor:
         self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
         for child in self._children.values():
             self._start(child, self.plan_start)
-        self._spare.start_later(FIRST_AFTER)
         self._on_state("running")
         self._report.ready()
 
@@ -311,7 +311,7 @@ class Supervisor:
         if self.plan_start:
             await self._hang_up()
         self._closing = True
-        self._spare.close()
+        self._starter.close()
         for roles in (("call",), ("media", "dispatcher")):
             await self._stop_roles(roles)
         self._watch.cancel()
@@ -355,16 +355,17 @@ class Supervisor:
         child.next_incarnation()
         order = ProcessOrder(child.role, child.slot, child.incarnation, self.config, self._descriptors.of(child))
         order = dataclasses.replace(order, closing=child.restarts.is_closing)
-        try:
-            child.start(order, self._spare.take(child.role), self._on_exit, self._now())
-        except OSError as error:
-            self._totals.cell("sipswarm_process_start_failures_total", child.role).value += 1
-            delay = child.restarts.refused()
-            _logger.error("%s cannot be started now, again in %g s: %s", child.name, delay, error)
-            self._loop.call_later(delay, self._respawn, child)
-        else:
-            child.restarts.started(time.monotonic())
-            self._node_totals.started(child.name, child.incarnation)
+        child.start(order, self._starter, self._now(), Callbacks(self._on_started, self._on_refused, self._on_exit))
+
+    def _on_started(self, child: ChildProcess) -> None:
+        child.restarts.started(time.monotonic())
+        self._node_totals.started(child.name, child.incarnation)
+
+    def _on_refused(self, child: ChildProcess, error: OSError) -> None:
+        self._totals.cell("sipswarm_process_start_failures_total", child.role).value += 1
+        delay = child.restarts.refused()
+        _logger.error("%s cannot be started now, again in %g s: %s", child.name, delay, error)
+        self._loop.call_later(delay, self._respawn, child)
 
     def _now(self) -> float:
         """Seconds in which this process itself ran."""
@@ -476,7 +477,7 @@ class Supervisor:
             self.ended.set()
         self._descriptors.black_boxes.look(monotonic)
         if self.plan_start and not self._draining:
-            self._recycling.look(monotonic, calm=self._is_calm(), spare=self._spare.pid is not None)
+            self._recycling.look(monotonic, calm=self._is_calm(), starter=self._starter.pid is not None)
         self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, monotonic, 0, self._totals.snapshot())

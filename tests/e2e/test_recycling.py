@@ -52,7 +52,7 @@ def restarts(supervisor: Supervisor, role: str, reason: str) -> float:
 def test_every_process_is_replaced_in_turn_and_the_calls_of_an_answering_node_go_on(tmp_path: Path) -> None:
     async def main() -> None:
         async with node(tmp_path / "run", CONFIG) as supervisor, agent() as ua:
-            await until(lambda: supervisor._spare.pid is not None)
+            await until(lambda: supervisor._starter.pid is not None)
             before = processes(supervisor)
             calls = await asyncio.gather(*(ua.invite(target(supervisor), media="silence") for _ in range(12)))
             ends: list[str] = []
@@ -84,7 +84,7 @@ def test_every_process_is_replaced_in_turn_and_the_calls_of_an_answering_node_go
 def test_calls_wait_for_the_replacement_of_their_only_media_worker_longer_than_after_a_death(tmp_path: Path) -> None:
     async def main() -> None:
         async with node(tmp_path / "run", CONFIG) as supervisor, agent() as ua:
-            await until(lambda: supervisor._spare.pid is not None)
+            await until(lambda: supervisor._starter.pid is not None)
             calls = await asyncio.gather(*(ua.invite(target(supervisor), media="silence") for _ in range(4)))
             respawn, asked = supervisor._respawn, asyncio.Event()
 
@@ -178,7 +178,7 @@ def test_a_robot_without_resume_is_replaced_when_its_last_call_is_over(tmp_path:
     async def main() -> None:
         config = robot(tmp_path, GROWS, memory_limit=LIMIT)
         async with node(tmp_path / "run", config) as supervisor, agent() as ua:
-            await until(lambda: supervisor._spare.pid is not None)
+            await until(lambda: supervisor._starter.pid is not None)
             pid = processes(supervisor)["call-0"][0]
             other = await ua.invite(target(supervisor), media="silence")
             call = await ua.invite(target(supervisor), media="silence")

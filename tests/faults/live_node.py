@@ -78,7 +78,7 @@ def family(pid: int) -> dict[str, int]:
     """A process and its children: pid by the last word of the command line, which is the name in the node."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     named = {Path(f"/proc/{child}/cmdline").read_text().split("\0")[-2].rstrip(): int(child) for child in children}
-    named.pop("spare", None)  # it has no role, and comes and goes
+    named.pop("starter", None)  # it has no role
     return {"supervisor": pid, **named}
 
 

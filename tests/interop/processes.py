@@ -89,11 +89,11 @@ def descendants(pid: int) -> set[int]:
 
 
 def workers(pid: int) -> set[int]:
-    """The processes below this one that have a role in a node: without its spare."""
+    """The processes below this one that have a role in a node: without its starter."""
     found = set()
     for each in descendants(pid):
         with suppress(OSError):
-            if b"spare" not in Path(f"/proc/{each}/cmdline").read_bytes().replace(b" ", b"").split(b"\0"):
+            if b"starter" not in Path(f"/proc/{each}/cmdline").read_bytes().replace(b" ", b"").split(b"\0"):
                 found.add(each)
     return found
 

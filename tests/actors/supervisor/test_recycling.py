@@ -8,7 +8,7 @@ import pytest
 
 from sipswarm.actors.bus.messages import LoadFinished, Retire, Snapshot, Stop
 from sipswarm.actors.supervisor.child_process import ChildProcess
-from sipswarm.actors.supervisor.recycling import MEMORY, SEEN_AFTER, SPARE_WAIT, STOP_GRACE, Recycling
+from sipswarm.actors.supervisor.recycling import MEMORY, SEEN_AFTER, STARTER_WAIT, STOP_GRACE, Recycling
 
 LIMIT = 200 << 20
 
@@ -36,10 +36,10 @@ class Node:
     def _kill(self, child: ChildProcess) -> None:
         self.killed.append(child.name)
 
-    def look(self, now: float, *, calm: bool = True, spare: bool = True) -> list[tuple[str, Any]]:
+    def look(self, now: float, *, calm: bool = True, starter: bool = True) -> list[tuple[str, Any]]:
         """What is sent by a look at that time."""
         self.sent.clear()
-        self.recycling.look(now, calm=calm, spare=spare)
+        self.recycling.look(now, calm=calm, starter=starter)
         return list(self.sent)
 
     def live(self, child: ChildProcess, number: int, octets: int = 0) -> None:
@@ -126,12 +126,12 @@ def test_all_in_turn_each_when_the_one_before_is_back_and_the_dispatcher_last() 
     assert done == ["media-0", "call-0", "call-1", "dispatcher"]
 
 
-def test_a_turn_waits_for_a_spare_but_not_for_ever() -> None:
+def test_a_turn_waits_for_the_starter_but_not_for_ever() -> None:
     node = Node()
     node.recycling.roll()
-    assert node.look(1.0, spare=False) == []
-    assert node.look(0.9 + SPARE_WAIT, spare=False) == []
-    assert node.look(1.0 + SPARE_WAIT, spare=False) != []
+    assert node.look(1.0, starter=False) == []
+    assert node.look(0.9 + STARTER_WAIT, starter=False) == []
+    assert node.look(1.0 + STARTER_WAIT, starter=False) != []
 
 
 def _quarantined(child: ChildProcess) -> None:

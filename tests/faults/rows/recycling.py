@@ -13,7 +13,7 @@ from .call_workers import hang_up, keep_pressing, place, press, same, script
 REPLACED: Final = "sipswarm_process_restarts_total"
 LIMIT_MIB: Final = 150
 WITHIN: Final = 150.0
-"""Seconds in which all processes are replaced, on a busy machine too: each turn waits for a spare."""
+"""Seconds in which all processes are replaced, on a busy machine too: a turn may wait for the starter."""
 GROWS: Final = """
 kept = []
 

@@ -1,14 +1,14 @@
-"""What a spare imports before it has a role."""
+"""What the starter imports before it forks anything."""
 
 import ast
 import subprocess
 import sys
 from pathlib import Path
 
-from sipswarm.actors.process import spare
+from sipswarm.actors.process import starter
 
-FOLDER = Path(spare.__file__).parent
-PROGRAM = "from sipswarm.actors.process import spare; spare.import_all(); import sys; print(*sys.modules)"
+FOLDER = Path(starter.__file__).parent
+PROGRAM = "from sipswarm.actors.process import starter; starter.import_all(); import sys; print(*sys.modules)"
 
 
 def imported_when_needed() -> set[str]:
@@ -23,7 +23,7 @@ def imported_when_needed() -> set[str]:
     return found
 
 
-def test_the_spare_has_imported_what_any_role_imports_late() -> None:
+def test_the_starter_has_imported_what_any_role_imports_late() -> None:
     wanted = imported_when_needed()
     assert {"sipswarm.actors.dispatcher", "sipswarm.actors.process.load_application"} <= wanted
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
