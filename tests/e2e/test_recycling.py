@@ -130,7 +130,7 @@ class Slow(Peer):
 def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_media_moved_to(tmp_path: Path) -> None:
     async def main() -> None:
         async with node(tmp_path / "run", CONFIG) as supervisor:
-            await until(lambda: supervisor._spare.pid is not None)
+            await until(lambda: supervisor._starter.pid is not None)
             peer = Slow(own_host())
             peer.speaks = True
             listener = supervisor.listeners[0]
