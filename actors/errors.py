@@ -84,6 +84,10 @@ class CallEnded(CallError):
         self.cause = cause
 
 
+class RequestEnded(CallError):
+    """A request outside of calls ended here before its answer: its node has ended."""
+
+
 class Overloaded(SwarmError):
     """A local bound was reached; nothing was sent. Try later or raise the bound that the message names.
 

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.transaction.client_exchange import Way
 from sipswarm.sipcore.usage.registration import (
     Registered,
     RegistrationEvent,
@@ -23,7 +23,6 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
-    Way,
 )
 
 from ..bus.slots import SlotMap
@@ -43,7 +42,6 @@ from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke
-from ..transport.local_addresses import LocalAddresses
 from ..transport.names.addresses import is_address
 from .own_identity import OwnIdentity, name_addr, registrar_uri, uri_in
 from .routes import Routes
@@ -70,9 +68,7 @@ class Registering:
         self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
         """By registrar and contact: the actor that keeps the contact bound, and the callbacks for its events."""
 
-    def begin(
-        self, actor_loop: ActorLoop, registrations: Registrations, slots: SlotMap, addresses: LocalAddresses
-    ) -> None:
+    def begin(self, actor_loop: ActorLoop, registrations: Registrations, slots: SlotMap) -> None:
         """Take what a running node provides.
 
         Args:
@@ -81,7 +77,6 @@ class Registering:
         self._actor_loop = actor_loop
         self._registrations = registrations
         self._slots = slots
-        self._addresses = addresses
 
     @property
     def actors(self) -> list[RegistrationActor]:
@@ -134,7 +129,8 @@ class Registering:
                     raise
                 invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=self._actor_loop.spawn)
                 return 0
-            ways = self._ways(hops, leg, contact or self._who.usual.contact, uri_in(address).user or "")
+            own = contact or self._who.usual.contact
+            ways = self._routes.ways(hops, leg, lambda local: own or contact_at(uri_in(address).user or "", local))
             hop, local, contacts, bound = ways[0]
             settings = RegistrationSettings(
                 uri,
@@ -158,30 +154,6 @@ class Registering:
             return await bind()
         self._actor_loop.spawn(bind())  # DNS may take its time
         return 0
-
-    def _ways(self, hops: Sequence[Hop], leg: int | str | None, contact: str, user: str) -> list[Way]:
-        """Return the ways to a registrar, one for each hop that a leg reaches.
-
-        Args:
-            leg: that of the user; None = for each hop the leg that reaches it.
-            contact: that of the user; empty = the user part at the leg's address.
-
-        Raises:
-            ConfigurationError: no leg reaches the first hop, or that of the user reaches none.
-        """
-        listener = self._routes.leg(leg, hops[0])
-        ways = []
-        for hop in hops:
-            if leg is None:
-                found = self._addresses.for_hop(hop)
-            else:
-                found = listener if self._addresses.reaches(self._addresses.hops[listener], hop) else None
-            if found is not None:
-                here = self._addresses.toward(found, hop.host)
-                ways.append(Way(hop, here.seen, (contact or contact_at(user, here.seen),), here.bound))
-        if not ways:
-            raise ConfigurationError(f"the leg {self._routes.legs[listener]} does not reach {hops[0]}; choose another")
-        return ways
 
     def service_route(self, address: str) -> ServiceRoute:
         """Return the route that the registrar gave for an address's calls; an empty one without it (RFC 3608)."""

@@ -10,6 +10,7 @@ from random import Random
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.transaction.client_exchange import Way
 
 from ..config import Listener
 from ..diagnosis.foreign_text import said
@@ -128,6 +129,43 @@ class Routes:
             ConfigurationError: there is no such leg, or none that reaches the hop.
         """
         return self._listener_for(hop) if leg is None else self.index_of(leg)
+
+    def ways(self, hops: Sequence[Hop], leg: int | str | None, contact: Callable[[Hop], str]) -> list[Way]:
+        """Return the ways of requests outside of calls, one for each hop that a leg reaches.
+
+        Args:
+            leg: that of the user; None = for each hop the leg that reaches it.
+            contact: returns the Contact at a local address, as the hop sees it; empty = none.
+
+        Raises:
+            ConfigurationError: no leg reaches the first hop, or that of the user reaches none.
+        """
+        listener = self.leg(leg, hops[0])
+        addresses = self._output.addresses
+        ways = []
+        for hop in hops:
+            if leg is None or addresses.reaches(addresses.hops[listener], hop):
+                way = self.way(hop, contact, None if leg is None else listener)
+                if way is not None:
+                    ways.append(way)
+        if not ways:
+            raise ConfigurationError(f"the leg {self.legs[listener]} does not reach {hops[0]}; choose another")
+        return ways
+
+    def way(self, hop: Hop, contact: Callable[[Hop], str], listener: int | None = None) -> Way | None:
+        """Return the way to a hop; None when no leg reaches it.
+
+        Args:
+            contact: as for `ways`.
+            listener: the index of the leg; None = the one that reaches the hop.
+        """
+        addresses = self._output.addresses
+        found = addresses.for_hop(hop) if listener is None else listener
+        if found is None:
+            return None
+        here = addresses.toward(found, hop.host)
+        own = contact(here.seen)
+        return Way(hop, here.seen, (own,) if own else (), here.bound)
 
     def index_of(self, leg: int | str) -> int:
         """Return the index of a leg.

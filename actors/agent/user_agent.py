@@ -13,7 +13,7 @@ import copy
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, overload
 
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.refer import TransferTarget
@@ -34,13 +34,16 @@ from ..transport.names.dns_records import Lookup
 from . import transfers
 from .bound_node import BoundNode
 from .caller import Caller
+from .destinations import Destinations, Target
 from .node import EmbeddedNode
 from .node_options import node_config
 from .own_identity import OwnIdentity, server_uri, uri_in
 from .placing import Placing
 from .reception import Filter, Reception
 from .registering import Registering
+from .requesting import Requesting, checked_handler, checked_method
 from .routes import Routes
+from .subscription import Subscription
 from .transfers import Consent
 
 REFUSED: Final = 403
@@ -142,6 +145,8 @@ class UserAgent:
         self._routes = Routes(proxy, {} if domain2proxy is None else domain2proxy, dnsresolv, self._who.keyring)
         self._registering = Registering(self._who, self._routes)
         self._caller = Caller(self._who, self._routes, self._registering.service_route)
+        self._destinations = Destinations(self._who, self._routes, self._registering.service_route)
+        self._requesting = Requesting(self._destinations)
         self._who.trust(outgoing_proxy, registrar)
         self._placing = node.placing if isinstance(node, BoundNode) else Placing()
         self._node: EmbeddedNode | BoundNode
@@ -190,7 +195,9 @@ class UserAgent:
         config, addresses = parts.config, parts.output.addresses
         self._routes.begin(config.listeners, parts.output, parts.factory.listener_for, is_own=is_own)
         self._caller.begin(parts.factory, addresses, config.rtp_timeout)
-        self._registering.begin(parts.actor_loop, parts.registrations, parts.slots, addresses)
+        self._registering.begin(parts.actor_loop, parts.registrations, parts.slots)
+        self._destinations.begin(parts.slots)
+        self._requesting.begin(parts.actor_loop, parts.requests)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -369,6 +376,33 @@ class UserAgent:
         )
         arrivals.serve(policy)
 
+    def stop_listening(self) -> None:
+        """Take no further calls: new ones get 480. Calls that are up go on, and so do the handlers of `on_request`."""
+        arrivals = self._node.parts.arrivals
+        arrivals.serve(dataclasses.replace(arrivals.policy, on_call=None))
+
+    def on_request(self, method: str, handler: Callback) -> None:
+        """Answer requests of a method that come outside of calls, such as MESSAGE, NOTIFY, PUBLISH or SUBSCRIBE.
+
+        Methods without a handler get 405 with Allow, OPTIONS an answer with what a call can have (RFC 3261 section
+        11.2). With the `auth_*` options of `listen` these requests are challenged too.
+
+        Args:
+            method: in upper case; not one of a call.
+            handler: called as (request), a plain or a coroutine function. It returns a `Response` (its status, reason,
+                body and further headers are sent), a status from 200 to 699, or None for 200. A coroutine function has
+                32 s. An exception is logged and answered by 500. None instead of a handler removes it.
+
+        Raises:
+            ConfigurationError: the method belongs to a call, or the handler cannot be called with one argument.
+        """
+        checked_method(method)
+        arrivals = self._node.parts.arrivals
+        handlers = {name: each for name, each in arrivals.policy.handlers.items() if name != method}
+        if handler is not None:
+            handlers[method] = checked_handler(method, handler)
+        arrivals.serve(dataclasses.replace(arrivals.policy, handlers=handlers))
+
     def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
         """Call the target that a remote side refers to (RFC 3515, 5589), and report the progress to that side.
 
@@ -386,6 +420,145 @@ class UserAgent:
 
         on_transfer = transfers.taker(parts.actor_loop, place, consent)
         parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, on_transfer=on_transfer))
+
+    # ---- requests outside of calls
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        to: Target,
+        body: bytes | str = ...,
+        *,
+        content_type: str | None = ...,
+        cb_final: None = ...,
+        timeout: float | None = ...,
+        from_: str = ...,
+        auth: Auth | None = ...,
+        leg: int | str | None = ...,
+        max_forwards: int = ...,
+        **headers: str,
+    ) -> Response: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        to: Target,
+        body: bytes | str = ...,
+        *,
+        content_type: str | None = ...,
+        cb_final: Callback,
+        timeout: float | None = ...,
+        from_: str = ...,
+        auth: Auth | None = ...,
+        leg: int | str | None = ...,
+        max_forwards: int = ...,
+        **headers: str,
+    ) -> None: ...
+    async def request(
+        self,
+        method: str,
+        to: Target,
+        body: bytes | str = "",
+        *,
+        content_type: str | None = None,
+        cb_final: Callback = None,
+        timeout: float | None = None,
+        from_: str = "",
+        auth: Auth | None = None,
+        leg: int | str | None = None,
+        max_forwards: int = 70,
+        **headers: str,
+    ) -> Response | None:
+        """Send a request outside of calls and return its final response: OPTIONS, MESSAGE, PUBLISH or any other method.
+
+        It goes where a call would go: proxies, DNS with its further places (RFC 3263), challenges, and 3xx as
+        `redirects` of the user agent has it. It takes a place among the calls of the worker until it ends.
+
+        Args:
+            method: in upper case; INVITE, ACK and CANCEL belong to calls.
+            to: as for `invite`.
+            body: text or octets.
+            content_type: of the body, default text/plain or that of octets.
+            cb_final: called as ("OK" or "FAIL", {"code": …, "packet": …} or {"errno": …}). Then the method returns None
+                at once and raises nothing that the callback gets.
+            timeout: seconds over all places; default 32 for each place (RFC 3261 timer F).
+            from_, auth: instead of the user agent's.
+            leg: index or name, default the one that reaches the target.
+            max_forwards: Max-Forwards.
+            headers: further header fields, `_` in a name stands for `-`.
+
+        Raises:
+            CallRejected: the final response was 300 to 699, which is `response` of the exception; or the request could
+                not be sent (503 without a response).
+            CallTimeout: no final response came.
+            RequestEnded: the node ended first.
+            HostUnreachable: the host has no address.
+            Overloaded: `max_calls` is reached.
+            ConfigurationError: an argument is not valid; nothing was sent.
+        """
+        self._node.parts  # noqa: B018 - it must run
+        if content_type is not None:
+            headers["content_type"] = content_type
+        return await self._requesting.request(
+            method,
+            to,
+            body,
+            headers,
+            cb_final=cb_final,
+            timeout=timeout,
+            context=_context(from_, auth),
+            leg=leg,
+            max_forwards=max_forwards,
+        )
+
+    async def subscribe(
+        self,
+        to: Target,
+        event: str,
+        *,
+        expires: int = 3600,
+        body: bytes | str = "",
+        content_type: str | None = None,
+        accept: str | Sequence[str] = (),
+        cb_notify: Callback = None,
+        from_: str = "",
+        auth: Auth | None = None,
+        leg: int | str | None = None,
+        **headers: str,
+    ) -> Subscription:
+        """Subscribe to an event of a resource (RFC 6665), and return when its first NOTIFY came.
+
+        The subscription is refreshed until `Subscription.end`, or the end of the node. Where the notifier demands it,
+        it is made again. It takes a place among the calls of the worker.
+
+        Args:
+            to: the resource, as for `invite`.
+            event: the event package, such as "presence", "dialog" or "message-summary", with its id if any.
+            expires: seconds to request; 0 fetches the state once.
+            body, content_type: of the SUBSCRIBE, such as a filter.
+            accept: content types of NOTIFY that are understood, one or a list.
+            cb_notify: called as (notified) for each NOTIFY, instead of iterating the subscription.
+            from_, auth, leg, headers: as for `request`.
+
+        Raises:
+            CallRejected, CallTimeout, RequestEnded, HostUnreachable, Overloaded, ConfigurationError: as for `request`;
+                CallTimeout also when no NOTIFY came.
+        """
+        self._node.parts  # noqa: B018 - it must run
+        if content_type is not None:
+            headers["content_type"] = content_type
+        return await self._requesting.subscribe(
+            to,
+            event,
+            body,
+            headers,
+            expires=expires,
+            accept=accept,
+            cb_notify=cb_notify,
+            context=_context(from_, auth),
+            leg=leg,
+        )
 
     # ---- registration
 
@@ -441,3 +614,8 @@ class UserAgent:
             cb_final=cb_final,
             headers=headers,
         )
+
+
+def _context(from_: str, auth: Auth | None) -> dict[str, Any]:
+    """Return the fields of a context that arguments give."""
+    return {**({"from": from_} if from_ != "" else {}), **({"auth": auth} if auth is not None else {})}

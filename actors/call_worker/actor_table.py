@@ -45,17 +45,18 @@ class ActorTable:
     Attributes:
         find: returns the actor of a message's key, or None.
         late_answers: number of actors that are the rest of a call.
+        reserved: number of places that requests and subscriptions take beside the calls.
         live: the calls that are not over for their users, by number.
     """
 
-    __slots__ = ("_by_key", "_by_number", "_keys", "find", "late_answers", "live")
+    __slots__ = ("_by_key", "_by_number", "_keys", "find", "late_answers", "live", "reserved")
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Actor] = {}
         self._by_number: dict[int, CallActor] = {}
         self._keys: dict[Actor, tuple[Key, ...]] = {}
         self.find = self._by_key.get
-        self.late_answers = 0
+        self.late_answers = self.reserved = 0
         self.live: dict[int, Call] = {}
 
     def add(self, actor: Actor, *keys: Key) -> None:
@@ -68,6 +69,20 @@ class ActorTable:
             self._by_key[key] = actor
         if keys:
             self._keys[actor] = tuple({*self._keys.get(actor, ()), *keys})
+
+    def enter(self, actor: Actor, *keys: Key) -> None:
+        """Route messages with these keys to an actor, and those with its earlier keys no longer."""
+        self.drop(actor)
+        self.add(actor, *keys)
+
+    def reserve(self, places: int) -> None:
+        """Note that requests or subscriptions take more places beside the calls, or fewer."""
+        self.reserved += places
+
+    @property
+    def taken(self) -> int:
+        """Number of places taken by live calls, requests and subscriptions."""
+        return len(self.live) + self.reserved
 
     def drop(self, actor: Actor) -> bool:
         """Remove an actor; return whether it was there. A key that another actor has taken over stays."""

@@ -5,17 +5,19 @@ strangers, draining, the limit of live calls, and the load of the event loop.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Final
 
 from sipswarm.sipcore.message.messages import Request, Response
-from sipswarm.sipcore.transaction.stateless import Capabilities, inspect, stateless_tag
+from sipswarm.sipcore.transaction.stateless import Capabilities, accepts, inspect, stateless_tag
 
 from ..counting.totals import Totals
 from ..transport.networks import Networks
 from .loop_load import LoopWatch
 
+SDP: Final = "application/sdp"
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
 """Methods that a call takes, from its INVITE on: Allow outside of a call.
 
@@ -43,11 +45,10 @@ class Admission:
         networks: Sequence[str] | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.capabilities = Capabilities(
-            methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
-        )
-        self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
-        """Headers of the answer to OPTIONS (man page `options`)."""
+        self.capabilities = Capabilities(methods=METHODS, within=WITHIN, content_types=(SDP,), tag_key=tag_key)
+        self.options: tuple[tuple[str, str], ...] | None = None
+        """Headers of the answer to OPTIONS that the user wrote (man page `options`); None = the capabilities."""
+        self._handled: Collection[str] = ()
         self._totals = totals
         self._random = Random(tag_key)
         self._watch = LoopWatch(loop) if loop is not None else None
@@ -60,6 +61,29 @@ class Admission:
     def answer_options(self, headers: tuple[tuple[str, str], ...]) -> None:
         """Answer OPTIONS with these headers."""
         self.options = headers
+
+    def serve(self, methods: Collection[str]) -> None:
+        """Take requests of these methods outside of calls, for the user's handlers, besides what a call takes."""
+        if set(methods) != set(self._handled):
+            self._handled = tuple(methods)
+            self.capabilities = replace(
+                self.capabilities,
+                methods=tuple(dict.fromkeys((*METHODS, *methods))),
+                within=tuple(each for each in WITHIN if each not in methods),
+                judged=self._handled,
+            )
+
+    @property
+    def _own_options(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the answer to OPTIONS (RFC 3261 section 11.2)."""
+        able = self.capabilities
+        return (
+            ("Allow", ", ".join(able.methods)),
+            ("Accept", ", ".join(able.content_types)),
+            ("Accept-Encoding", "identity"),
+            ("Accept-Language", "en"),
+            ("Supported", ", ".join(able.extensions)),
+        )
 
     def refuses(self, host: str) -> bool:
         """Whether a source gets no answer at all; such a request is counted."""
@@ -77,8 +101,12 @@ class Admission:
         full: bool,
         given_up: bool = False,
         starting: bool = False,
+        options_status: int = 200,
+        description: bytes = b"",
     ) -> Response | None:
-        """Return the final answer to a request outside of any dialog; None for an INVITE that may become a call.
+        """Return the final answer to a request outside of any dialog.
+
+        None for an INVITE that may become a call, and for a request of the user's handlers.
 
         Args:
             takes_calls: there is an application that takes calls.
@@ -86,6 +114,8 @@ class Admission:
             full: the limit of live calls is reached.
             given_up: the processes of the slot died too often, and it takes no calls any more.
             starting: the application does not take calls yet.
+            options_status: of the answer to OPTIONS while calls are taken.
+            description: the media of a call, for that answer (RFC 3264 section 9); empty = none.
         """
         tag = stateless_tag(request, self.capabilities.tag_key)
         if request.to_tag is not None or request.method == "CANCEL":
@@ -93,19 +123,35 @@ class Admission:
         refused = inspect(request, self.capabilities)
         if refused is not None:
             return refused
-        if request.method == "OPTIONS":
-            return Response.to_request(request, 200, to_tag=tag, extra=self.options)
-        if not takes_calls and not given_up and not starting:
-            return Response.to_request(request, 480, to_tag=tag)
+        handled = request.method in self._handled
+        asks = request.method == "OPTIONS" and not handled
+        if not (takes_calls or given_up or starting or handled):
+            return self._answer_options(request, 480, b"") if asks else Response.to_request(request, 480, to_tag=tag)
+        starting = starting and not (asks or handled)  # an INVITE over UDP is repeated until it is taken
         states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
         reason = next((name for name, holds in states if holds), "")
-        if not reason and self._watch is not None and not self._watch.load.admits():
-            reason = "overload"
+        if not reason and self._watch is not None:
+            load = self._watch.load
+            reason = "" if (load.has_room if asks else load.admits()) else "overload"
+        if asks:
+            return self._answer_options(request, 503 if reason else options_status, description)
         if not reason:
             return None
         self.count(reason)
-        wait = str(self._random.randint(*RETRY_AFTER))
-        return Response.to_request(request, 503, to_tag=tag, extra=(("Retry-After", wait),))
+        return Response.to_request(request, 503, to_tag=tag, extra=(self._retry_after(),))
+
+    def _answer_options(self, request: Request, status: int, description: bytes) -> Response:
+        """Answer OPTIONS as RFC 3261 section 11.2 has it: the status of an INVITE, and what a call can have."""
+        tag = stateless_tag(request, self.capabilities.tag_key)
+        extra = self._own_options if self.options is None else self.options
+        if status == 503:
+            extra = (*extra, self._retry_after())
+        if status >= 300 or not description or self.options is not None or not accepts(request, self.capabilities):
+            return Response.to_request(request, status, to_tag=tag, extra=extra)
+        return Response.to_request(request, status, to_tag=tag, extra=extra, body=description, content_type=SDP)
+
+    def _retry_after(self) -> tuple[str, str]:
+        return "Retry-After", str(self._random.randint(*RETRY_AFTER))
 
     def close(self) -> None:
         """Look at the loop no more."""

@@ -10,6 +10,7 @@ from ..handle.call import Call
 from ..handle.call_owner import CallOwner
 from ..handle.media_lease import MediaLeases
 from ..registration.keeper import Registrations
+from ..requests.keeper import Requests
 from ..runtime.actor_loop import ActorLoop
 from ..transport.output import SipOutput
 from .call_factory import CallFactory
@@ -32,6 +33,7 @@ class AgentParts:
     """Gets the reports of a call that is made by hand."""
     output: SipOutput
     registrations: Registrations
+    requests: Requests
     arrivals: Arrivals
     answer_options: Callable[[tuple[tuple[str, str], ...]], None]
     """Sets the headers of the answer to OPTIONS."""
@@ -53,6 +55,7 @@ class AgentParts:
             worker,
             worker.output,
             worker.registrations,
+            worker.requests,
             worker.arrivals,
             worker.admission.answer_options,
             worker.keep_ladders,

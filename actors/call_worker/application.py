@@ -14,6 +14,7 @@ from sipswarm.sipcore.message.messages import Request
 
 from ..handle.call import Call
 from ..identity import Identity
+from ..runtime.callbacks import Callback
 from .authentication import Challenger
 
 OnCall = Callable[[Call, Request], None]
@@ -38,6 +39,10 @@ class IncomingPolicy:
     """Challenges each request; None accepts requests without credentials."""
     on_transfer: OnTransfer | None = None
     """None = transfers are declined."""
+    handlers: Mapping[str, Callback] = field(default_factory=dict)
+    """By method: the user's handler of requests outside of calls."""
+    options_status: int = 200
+    """Status of the answer to OPTIONS while calls are taken: that of an INVITE, which `on_call` answers."""
     given_up: bool = False
     """The slot died too often: new calls get 503 instead of 480."""
 

@@ -35,6 +35,7 @@ from ..handle.media_lease import MediaLeases
 from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..ledger.entries import CallEntry
+from ..requests.capabilities import describe
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.peer import Peer
 from ..trace.recorder import CallRecord
@@ -155,8 +156,8 @@ class CallFactory:
 
     @property
     def is_full(self) -> bool:
-        """Whether the number of live calls has reached its limit."""
-        return len(self._actors.live) >= self._config.max_calls
+        """Whether the number of live calls, requests and subscriptions has reached its limit."""
+        return self._actors.taken >= self._config.max_calls
 
     def new_call_id(self) -> str:
         """Return a Call-ID that belongs to this slot."""
@@ -319,6 +320,11 @@ class CallFactory:
         check_source(wishes.get("source", ()), codecs)
         if isinstance(handler, MediaHandler):
             check_source(handler.source, codecs)
+
+    def describe(self, local: LocalAddress, wishes: Wishes) -> bytes:
+        """Return what a call on a local address could have, for the answer to OPTIONS; empty without media."""
+        demand = self.demand_for(local, **wishes)
+        return describe(demand.codecs, demand.address, demand.srtp) if demand.wanted else b""
 
     def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
         """Return the required media of a call on a local address, with the media worker whose turn it is."""

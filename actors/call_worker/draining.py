@@ -14,6 +14,7 @@ from ..bus.messages import Drained, Retired
 from ..call.state import State
 from ..handle.call import Call
 from ..registration.keeper import Registrations
+from ..requests.keeper import Requests
 from ..runtime.actor_loop import ActorLoop
 from .actor_table import ActorTable
 from .application import Application
@@ -55,6 +56,7 @@ class Draining:
         actor_loop: ActorLoop,
         actors: ActorTable,
         registrations: Registrations,
+        requests: Requests,
         application: Application,
         *,
         settle_call: Callable[[Call], None],
@@ -65,6 +67,7 @@ class Draining:
         self._actor_loop = actor_loop
         self._actors = actors
         self._registrations = registrations
+        self._requests = requests
         self._application = application
         self._settle_call = settle_call
         self._is_kept = is_kept
@@ -78,7 +81,7 @@ class Draining:
     def begin(self, within: float) -> None:
         """Take no new calls; hang up the live ones after `within` seconds."""
         self.begun = True
-        if within > 0 and self._actors.live:
+        if within > 0 and (self._actors.live or self._requests.pending):
             self._actor_loop.loop.call_later(within, self._hang_up_all)
         else:
             self._hang_up_all()
@@ -108,7 +111,8 @@ class Draining:
             waited = self._actor_loop.now() - since
             is_through = all(self._may_leave(each, waited) for each in self._actors.live.values())
         else:
-            is_through = not self._actors.live and not self._application.pending() and not self._actors.has_open_ends()
+            is_idle = not self._actors.live and not self._requests.pending and not self._application.pending()
+            is_through = is_idle and not self._actors.has_open_ends()
         if is_through:
             self._actor_loop.flush()
             self._tell(Retired())
@@ -134,16 +138,17 @@ class Draining:
             done()
 
     def check(self) -> None:
-        """Remove the registrations when the last call is over; report when they are removed."""
-        if not self.begun or self._actors.live or self._application.pending():
+        """Remove registrations and subscriptions when the last call and request is over; report their removal."""
+        if not self.begun or self._actors.live or self._requests.pending or self._application.pending():
             return
         self._unregister()
-        if not self._registrations.removing:
+        if not self._registrations.removing and not self._requests.closing:
             self.settle(self._say)
 
     def _hang_up_all(self) -> None:
         self._unregister()
         self._application.end_pending()
+        self._requests.end_pending()
         if not self._hanging_up:
             self._hanging_up = True
             calls = list(self._actors.live.values())
@@ -165,6 +170,7 @@ class Draining:
         if not self._unregistered:
             self._unregistered = True
             self._registrations.remove_all()
+            self._requests.end_subscriptions()
             self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
 
     def _say(self) -> None:

@@ -63,9 +63,14 @@ class LoopLoad:
         self._begun = 0
         self._left = max(0.0, TURN - late) if self.overloaded else math.inf
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a new call might begin now."""
+        return self._left >= max(self._cost, 1e-6)
+
     def admits(self) -> bool:
         """Whether a new call may begin; it is counted as begun."""
-        if self._left < max(self._cost, 1e-6):
+        if not self.has_room:
             return False
         self._left -= self._cost
         self._begun += 1

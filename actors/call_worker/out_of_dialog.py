@@ -1,13 +1,14 @@
-"""Messages outside of any call: a request becomes a call, gets an answer without state, or none at all.
+"""Messages outside of any call: a request becomes a call, goes to a user's handler, or gets an answer without state.
 
-An ACK and the requests of strangers get none, nor does a new INVITE over UDP before the application is prepared. A
-challenge comes before every other answer (RFC 3261 section 8.2), then the answer of `Admission`; an INVITE without any
-becomes a call of the application. An unreadable request is answered as far as the RFC permits. No state may be kept for
-a refused request. A response is counted, unless a call is to be ended.
+An ACK and the requests of strangers get no answer, nor does a request over UDP that only the application takes, before
+that is prepared: its sender repeats it. A challenge comes before every other answer (RFC 3261 section 8.2), then the
+answer of `Admission`. An INVITE without any becomes a call of the application, a request of another method goes to its
+handler (`Requests`). An unreadable request is answered as far as the RFC permits. No state may be kept for a refused
+request. A response is counted, unless a call is to be ended.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError, SipError
 from sipswarm.sipcore.message.hop import Hop
@@ -19,13 +20,17 @@ from ..call.actor import CallActor
 from ..config import NodeConfig
 from ..counting.totals import Cell
 from ..handle.call import Call
+from ..requests.keeper import Arrival, Requests
 from ..transport.output import SipOutput
 from .account import Account
-from .admission import Admission
+from .admission import WITHIN, Admission
 from .application import Application, IncomingPolicy
 from .authentication import AuthContext, Challenger
 from .call_factory import CallFactory
 from .call_metrics import CallMetrics
+
+ANSWERED_ALWAYS: Final = ("OPTIONS", *WITHIN, "CANCEL")
+"""Methods whose answer does not depend on the application, as long as it has no handler for them."""
 
 
 class Arrivals:
@@ -49,6 +54,7 @@ class Arrivals:
         output: SipOutput,
         admission: Admission,
         factory: CallFactory,
+        requests: Requests,
         application: Application,
         metrics: CallMetrics,
         auth: AuthContext,
@@ -63,6 +69,7 @@ class Arrivals:
         self._output = output
         self._admission = admission
         self._factory = factory
+        self._requests = requests
         self._application = application
         self._metrics = metrics
         self._auth = auth
@@ -72,8 +79,9 @@ class Arrivals:
         self._take_late = take_late
 
     def serve(self, policy: IncomingPolicy) -> None:
-        """Set the policy for calls from now on."""
+        """Set the policy for calls and requests from now on."""
         self.policy = policy
+        self._admission.serve(policy.handlers)
 
     def is_stranger(self, host: str) -> bool:
         """Whether a source gets no answer at all outside of a call."""
@@ -135,10 +143,14 @@ class Arrivals:
         policy = self.policy
         if self._admission.refuses(source.host):
             return
+        method = request.method
+        handler = policy.handlers.get(method) if request.to_tag is None else None
         starting = policy.on_call is None and not policy.given_up and not self._application.is_prepared
-        repeated = request.method == "INVITE" and request.to_tag is None and not record.flow
-        if repeated and (starting or self._is_deferring()):
-            return  # RFC 3261 section 17.1.1.2: its sender repeats it until something comes
+        begins = request.to_tag is None and not record.flow
+        may_be_taken = starting and method not in ANSWERED_ALWAYS and handler is None
+        is_taken = method == "INVITE" or handler is not None
+        if begins and (may_be_taken or (is_taken and self._is_deferring())):
+            return  # RFC 3261 sections 17.1.1.2, 17.1.2.2: its sender repeats it until something comes
         if request.to_tag is not None:
             self._metrics.unexpected(self._application.scenario, "request")
         full = self._factory.is_full
@@ -149,9 +161,11 @@ class Arrivals:
             full=full,
             given_up=policy.given_up,
             starting=starting,
+            options_status=policy.options_status,
+            description=self._description(record) if method == "OPTIONS" and handler is None else b"",
         )
         user = ""
-        if policy.challenger is not None and request.method in ("INVITE", "OPTIONS") and request.to_tag is None:
+        if policy.challenger is not None and (is_taken or method == "OPTIONS") and request.to_tag is None:
             judged = policy.challenger.judge(request, source.host, now)  # RFC 3261 section 8.2: before all else
             if isinstance(judged, str):
                 user = judged
@@ -163,6 +177,11 @@ class Arrivals:
         local = self._output.addresses.at(record.listener, record.local, record.host)
         identity = policy.identity or self.account.identity(local.seen.host)
         try:
+            if handler is not None:
+                tag = stateless.stateless_tag(request, self._admission.capabilities.tag_key)
+                arrival = Arrival(source, record.flow, local.seen, local.bound, tag, identity.contact)
+                self._requests.take(request, arrival, handler)
+                return
             self._factory.incoming(
                 request,
                 source,
@@ -176,6 +195,11 @@ class Arrivals:
             )
         except SipError as error:
             self.refuse_unreadable(record, ParseError(str(error)))
+
+    def _description(self, record: SipReceived) -> bytes:
+        """Return the media that a call could have, for the answer to OPTIONS."""
+        local = self._output.addresses.at(record.listener, record.local, record.host)
+        return self._factory.describe(local, self.policy.wishes)
 
     def challenges(self, actor: object, message: Request | Response, record: SipReceived, now: float) -> bool:
         """Whether a request of the remote side within its call had to be answered with a challenge, and was."""

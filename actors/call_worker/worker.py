@@ -28,6 +28,7 @@ from ..handle.call import Call
 from ..ledger.memory import Ledger
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
+from ..requests.keeper import Requests
 from ..runtime.actor import Actor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
@@ -149,10 +150,22 @@ class CallWorker:
             removed=lambda: self.draining.check(),
             succeeds=surroundings.incarnation > 1,
         )
+        self.requests = Requests(
+            self.actor_loop,
+            self._outbox,
+            totals,
+            tokens,
+            new_call_id=self.factory.new_call_id,
+            enter=self.actors.enter,
+            is_full=lambda: self.factory.is_full,
+            reserve=self.actors.reserve,
+            settled=lambda: self.draining.check(),
+        )
         self.draining = Draining(
             self.actor_loop,
             self.actors,
             self.registrations,
+            self.requests,
             self.applications,
             settle_call=self.call_settled,
             is_kept=self._kept.has,
@@ -186,6 +199,7 @@ class CallWorker:
             self.output,
             self.admission,
             self.factory,
+            self.requests,
             self.applications,
             self.metrics,
             AuthContext(
@@ -284,6 +298,7 @@ class CallWorker:
 
     def close(self) -> None:
         """Close links and timers; calls that are still live are lost."""
+        self.requests.close()
         self.actor_loop.close()
         self.admission.close()
         self.output.late.close()
@@ -416,7 +431,9 @@ class CallWorker:
         self._kept.forget(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
-        elif known and isinstance(actor, CallActor):
+        elif not isinstance(actor, CallActor):
+            self.requests.forget(actor)
+        elif known:
             actor.let_go()
             if self.trace is not None:
                 self.trace.end(actor.session.call_id)

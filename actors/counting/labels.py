@@ -81,6 +81,8 @@ QUEUES: Final = (
     "reports",
 )
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
+REQUEST_ENDS: Final = (*CODES, "timeout", "transport_error", "ended")
+"""How a request outside of calls ended: the code of its final response, or without one."""
 LENIENCIES: Final = tuple(each.value for each in Leniency)
 """The faults of peers that are read all the same."""
 SILENT_SIDES: Final = ("local", "remote")

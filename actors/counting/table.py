@@ -35,6 +35,7 @@ from .labels import (
     RECORD_FATES,
     RECORD_KINDS,
     REGISTRATION_RESULTS,
+    REQUEST_ENDS,
     ROLE_KINDS,
     ROLES,
     SILENCES,
@@ -253,6 +254,41 @@ METRICS: Final[tuple[Metric, ...]] = (
         "REGISTER to its final response, the round of a challenge included (RFC 6076 RRD).",
         _TRANSACTION,
         closed={"result": REGISTRATION_RESULTS},
+    ),
+    # Requests outside of calls.
+    Metric(
+        "sipswarm_out_of_dialog_requests_total",
+        "counter",
+        ("direction", "method", "code"),
+        "Requests outside of calls that were sent or given to a handler, by how each ended.",
+        closed={"direction": DIRECTIONS, "code": REQUEST_ENDS},
+    ),
+    Metric(
+        "sipswarm_out_of_dialog_requests_active",
+        "gauge",
+        ("direction", "method"),
+        "Requests outside of calls that wait for their final response.",
+        closed={"direction": DIRECTIONS},
+    ),
+    Metric(
+        "sipswarm_out_of_dialog_request_delay_seconds",
+        "histogram",
+        ("direction", "method"),
+        "Request outside of calls to its final response or its end, repetitions and challenges included.",
+        _TRANSACTION,
+        closed={"direction": DIRECTIONS},
+    ),
+    Metric(
+        "sipswarm_subscriptions_active",
+        "gauge",
+        ("event",),
+        "Subscriptions of this node that notifiers have accepted, by event package.",
+    ),
+    Metric(
+        "sipswarm_notifications_dropped_total",
+        "counter",
+        ("event",),
+        "NOTIFYs of subscriptions that were dropped for newer ones, because nobody read them.",
     ),
     # SIP on the wire.
     Metric(

@@ -1,7 +1,6 @@
-"""A registration in a call worker: gives messages and time to `sipcore.usage.registration`, and takes what it produced.
+"""A registration in a call worker: the actor of one `sipcore.usage.registration`.
 
-After every input `pump` sends the messages, counts, and passes each event to `on_event`. The actor must not decide when
-a binding is refreshed or tried again.
+It counts each event and passes it to `on_event`. The actor must not decide when a binding is refreshed or tried again.
 """
 
 from collections.abc import Callable
@@ -9,16 +8,16 @@ from typing import Any
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.transaction.client_exchange import Way
 from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
 
-from ..diagnosis.request_loss import Loss
-from ..runtime.actor import Actor
 from ..runtime.outbox import Outbox
 from ..runtime.peer import Peer
+from ..runtime.usage_actor import UsageActor
 from .metrics import RegistrationMetrics
 
 
-class RegistrationActor(Actor):
+class RegistrationActor(UsageActor):
     """One address-of-record that is kept bound.
 
     Args:
@@ -28,11 +27,9 @@ class RegistrationActor(Actor):
 
     __slots__ = (
         "_abandoned",
-        "_again",
         "_bound",
         "_metrics",
         "_on_event",
-        "_outbox",
         "registration",
         "stopped",
     )
@@ -44,24 +41,18 @@ class RegistrationActor(Actor):
         metrics: RegistrationMetrics,
         on_event: Callable[["RegistrationActor", RegistrationEvent], None],
     ) -> None:
+        super().__init__(registration, outbox)
         self.registration = registration
         self.stopped = False
         """Its removal has begun, or it was abandoned."""
-        self._outbox = outbox
         self._metrics = metrics
         self._on_event = on_event
         self._bound = self._abandoned = False
-        self._again = 0
 
     @property
     def name(self) -> str:
         """Name of the actor in logs."""
         return f"registration {self.registration.key[0]}"
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """(Call-ID, local tag): responses with these belong to it."""
-        return self.registration.key
 
     @property
     def deadline(self) -> float | None:
@@ -90,20 +81,6 @@ class RegistrationActor(Actor):
             self.registration.receive(message, now)
             self.pump(now)
 
-    def handle_timer(self, now: float) -> None:
-        """Take the time: the deadline has come."""
-        self.registration.handle_timer(now)
-        self.pump(now)
-
-    def message_lost(self, branch: str, now: float, loss: Loss) -> None:
-        """Take the loss of a REGISTER that was not sent."""
-        self.registration.transport_failed(branch, now)
-        self.pump(now)
-
-    def connections_lost(self, now: float) -> None:
-        """Send a REGISTER again that waits for its first response over a connection."""
-        self.registration.connections_lost(now)
-
     def crashed(self, now: float, error: BaseException) -> None:
         """Stop after a failure of the program on it."""
         self.abandon()
@@ -113,20 +90,30 @@ class RegistrationActor(Actor):
         self.stopped = self._abandoned = True
         self._count_binding(False)
 
+    @property
+    def way(self) -> Way:
+        """Where the registrar is, as far as is known."""
+        return self.registration.way
+
+    @property
+    def peer(self) -> Peer:
+        """The registrar."""
+        registrar = (self.registration.way.hop.host,)
+        return Peer(registrar, registrar)
+
     def pump(self, now: float) -> None:
         """Send, count and report what the registration produced."""
-        registration = self.registration
-        transmits, events = registration.drain()
-        way = registration.way
-        registrar = (way.hop.host,)
-        self._outbox.send(transmits, way.bound or way.local, Peer(registrar, registrar))
-        if registration.retransmissions != self._again:
-            self._metrics.repeated(registration.retransmissions - self._again)
-            self._again = registration.retransmissions
-        self._count_binding(registration.bound_until is not None)
-        for event in events:
-            self._metrics.tried(registration, event, now)
-            self._on_event(self, event)
+        self._count_binding(not self._abandoned and self.registration.bound_until is not None)
+        super().pump(now)
+
+    def take_event(self, event: RegistrationEvent, now: float) -> None:
+        """Count and report an event."""
+        self._metrics.tried(self.registration, event, now)
+        self._on_event(self, event)
+
+    def count_repeated(self, times: int) -> None:
+        """Count retransmissions of a REGISTER."""
+        self._metrics.repeated(times)
 
     def _count_binding(self, bound: bool) -> None:
         if bound != self._bound:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.transaction.client_exchange import Way
 from sipswarm.sipcore.usage.registration import (
     Registered,
     Registration,
@@ -25,7 +26,6 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
-    Way,
 )
 
 from ..counting.totals import Totals

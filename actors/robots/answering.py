@@ -59,7 +59,14 @@ class AnsweringRobot(Application):
         wishes = media_wishes(config.media, rtp_timeout)
         arrivals.check_media(wishes)
         wishes["tones"] = takes_digits  # only a robot with digits reads them: listening costs time
-        arrivals.serve(replace(arrivals.policy, on_call=self._on_call, wishes=wishes))
+        arrivals.serve(
+            replace(
+                arrivals.policy,
+                on_call=self._on_call,
+                wishes=wishes,
+                options_status=config.status if config.status >= 300 else 200,
+            )
+        )
 
     def start(self, at: float) -> None:
         """Keep the node's account registered from now on, where it has a registrar."""

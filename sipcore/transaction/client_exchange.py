@@ -29,6 +29,19 @@ class Finished(NamedTuple):
     """The final response, None without one."""
 
 
+class Way(NamedTuple):
+    """A place of a server or target, and the local side that it sees."""
+
+    hop: Hop
+    """Where the requests go."""
+    local: Hop
+    """Transport, host and port written into Via."""
+    contacts: tuple[str, ...]
+    """Contact values, as name-addr or URI with any parameters."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`."""
+
+
 @final
 class Exchange:
     """What carries one request at a time.

@@ -47,6 +47,8 @@ class Capabilities:
         *("audio/telephone-event", "application/vnd.nortelnetworks.digits"),
     )
     """Content types understood, in the order in which Accept names them (8.2.3)."""
+    judged: tuple[str, ...] = ()
+    """Methods whose body the user judges: none of their content types is refused."""
     answer_types: tuple[str, ...] = ("application/sdp",)
     """What an answer to INVITE may hold: a peer that accepts none of it gets 406 (20.1)."""
     forwards: bool = False
@@ -112,20 +114,25 @@ def _read_dialog_fields(request: Request) -> None:
 
 
 def _refuse_content(request: Request, capabilities: Capabilities) -> Response | None:
-    if request.body and not request.handling_optional:
+    if request.body and not request.handling_optional and request.method not in capabilities.judged:
         if not request.has_only(capabilities.content_types):
             accept = [("Accept", ", ".join(capabilities.content_types))]
             return _answer(request, capabilities, 415, accept)
         if is_coded(request.headers):
             return _answer(request, capabilities, 415, [("Accept-Encoding", "identity")])
-    if request.method == "INVITE" and "accept" in request.headers and not _accepts(request, capabilities):
+    if request.method == "INVITE" and not accepts(request, capabilities):
         warning = [("Warning", '399 localhost "no acceptable description format"')]
         return _answer(request, capabilities, 406, warning)
     return None
 
 
-def _accepts(request: Request, capabilities: Capabilities) -> bool:
-    """Whether Accept has one of our formats; one that cannot be read counts as absent, an empty one has none (20.1)."""
+def accepts(request: Request, capabilities: Capabilities) -> bool:
+    """Whether Accept has one of our formats, or is absent.
+
+    One that cannot be read counts as absent, an empty one has none (20.1).
+    """
+    if "accept" not in request.headers:
+        return True
     ours = capabilities.answer_types
     for value in request.headers.values("accept"):
         wanted = type_name(value)

@@ -1,4 +1,4 @@
-"""Registrations and subscriptions (RFC 3261 section 10, RFC 6665)."""
+"""Registrations, subscriptions and single requests (RFC 3261 sections 8.1, 10 and 11, RFC 6665)."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
         RegistrationLapsed,
         RegistrationSettings,
         Unregistered,
-        Way,
     )
+    from .routed_exchange import RoutedExchange
+    from .standalone_request import RequestSettings, StandaloneRequest
     from .subscription import Subscription, SubscriptionSettings
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "RegistrationFailed",
     "RegistrationLapsed",
     "RegistrationSettings",
+    "RequestSettings",
+    "RoutedExchange",
+    "StandaloneRequest",
     "Subscription",
     "SubscriptionSettings",
     "Unregistered",
-    "Way",
 ]
 
 _HOMES = {
@@ -33,10 +36,12 @@ _HOMES = {
     "RegistrationFailed": "registration",
     "RegistrationLapsed": "registration",
     "RegistrationSettings": "registration",
+    "RequestSettings": "standalone_request",
+    "RoutedExchange": "routed_exchange",
+    "StandaloneRequest": "standalone_request",
     "Subscription": "subscription",
     "SubscriptionSettings": "subscription",
     "Unregistered": "registration",
-    "Way": "registration",
 }
 
 

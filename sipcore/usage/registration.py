@@ -26,7 +26,7 @@ from ..message.tokens import Tokens
 from ..message.uri import Uri
 from ..session.redirection import Target, with_targets
 from ..session.session_config import SessionConfig
-from ..transaction.client_exchange import Exchange, Finished
+from ..transaction.client_exchange import Exchange, Finished, Way
 from ..transaction.timers import TimerSettings
 
 MAX_MINIMUM: Final = 7 * 86400
@@ -83,19 +83,6 @@ class RegistrationSettings:
     """Targets of 3xx that one REGISTER tries at most."""
     proxied: bool = False
     """Whether `hop` is an outgoing proxy, which gets the requests to those targets too."""
-
-
-class Way(NamedTuple):
-    """A place of the registrar, and the local side that it sees."""
-
-    hop: Hop
-    """Where the requests go."""
-    local: Hop
-    """Transport, host and port written into Via."""
-    contacts: tuple[str, ...]
-    """See `RegistrationSettings`."""
-    bound: Hop | None = None
-    """See `RegistrationSettings`."""
 
 
 class RegistrationState(Enum):

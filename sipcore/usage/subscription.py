@@ -6,7 +6,7 @@ Subscribes, refreshes, answers NOTIFY, and comes back when the notifier demands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple, final
@@ -17,12 +17,12 @@ from ..message.fields import Event, NameAddr, SubscriptionState
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
-from ..message.uri import Uri
 from ..session.dialog import Dialog
-from ..transaction.client_exchange import Exchange, Finished
+from ..transaction.client_exchange import Finished, Way
 from ..transaction.reply import Reply
 from ..transaction.server_transaction import TransactionKey, transaction_key
 from ..transaction.timers import TimerSettings
+from .routed_exchange import Reach, RoutedExchange
 
 MAX_MINIMUM: Final = 7 * 86400
 """Longest Min-Expires in seconds that is followed."""
@@ -75,6 +75,22 @@ class SubscriptionSettings:
     """Max-Forwards."""
     timers: TimerSettings = field(default_factory=TimerSettings)
     """T1, T2, T4 in seconds."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`."""
+    spare: tuple[Way, ...] = ()
+    """Ways to further places of the notifier, for a SUBSCRIBE outside of a dialog (RFC 3263 section 4.3)."""
+    body: bytes = b""
+    """Of each SUBSCRIBE outside of a dialog, such as a filter."""
+    content_type: str = ""
+    """Of the body."""
+    user_agent: str = ""
+    """User-Agent header, empty for none."""
+    redirects: int = 0
+    """Targets of 3xx that a SUBSCRIBE outside of a dialog tries at most."""
+    proxied: bool = False
+    """Whether `hop` is an outgoing proxy, which gets every request without another route."""
+    reach: Reach | None = None
+    """Finds the way to a hop that the notifier has named; None = by `local`, and no 3xx is followed."""
 
 
 class State(Enum):
@@ -217,6 +233,8 @@ class Subscription:
     Args:
         settings: what is subscribed where.
         tokens: source of branches and tags.
+        call_id: of the first subscription; made by `new_call_id` when empty.
+        new_call_id: makes the Call-ID of each later one; None = from `tokens`.
     """
 
     __slots__ = (
@@ -228,17 +246,28 @@ class Subscription:
         "_events",
         "_exchange",
         "_expires_at",
+        "_hop",
+        "_new_call_id",
         "_notify_by",
+        "_places",
         "_tag",
         "_tokens",
         "_transmits",
         "call_id",
         "ignored",
+        "refusal",
         "settings",
         "state",
     )
 
-    def __init__(self, settings: SubscriptionSettings, tokens: Tokens, *, call_id: str = "") -> None:
+    def __init__(
+        self,
+        settings: SubscriptionSettings,
+        tokens: Tokens,
+        *,
+        call_id: str = "",
+        new_call_id: Callable[[], str] | None = None,
+    ) -> None:
         """Begin without a subscription.
 
         Raises:
@@ -249,13 +278,27 @@ class Subscription:
         self._event = Event.parse(settings.event)
         for address in (settings.address, settings.from_, settings.contact):
             NameAddr.parse(address)
-        host = settings.credentials_host or Uri.parse(settings.target).host
+        host = settings.credentials_host or NameAddr.parse(settings.target).uri.host
         digest = DigestClient(settings.credentials or _nobody, tokens)
-        self._exchange = Exchange(settings.local, settings.hop, tokens, settings.timers, digest, host)
+        self._exchange = RoutedExchange(
+            (Way(settings.hop, settings.local, (settings.contact,), settings.bound), *settings.spare),
+            tokens,
+            settings.timers,
+            digest,
+            host,
+            reach=settings.reach,
+            redirects=settings.redirects,
+            proxied=settings.proxied,
+        )
         self.state = State.IDLE
-        self.call_id = call_id or tokens.call_id()
+        self._new_call_id = new_call_id or tokens.call_id
+        self.call_id = call_id or self._new_call_id()
         self._tag = tokens.tag()
         self._dialog: Dialog | None = None
+        self._hop: Hop | None = None
+        """Where requests of the dialog go."""
+        self._places = 0
+        """Number of places to which the present SUBSCRIBE went."""
         self._asked = settings.expires
         self._due: float | None = None
         self._expires_at: float | None = None
@@ -265,6 +308,23 @@ class Subscription:
         self._events: list[SubscriptionEvent] = []
         self.ignored = 0
         """Responses that were out of place."""
+        self.refusal: Response | None = None
+        """The final response that refused the last subscription, if one did."""
+
+    @property
+    def way(self) -> Way:
+        """Where the present SUBSCRIBE goes, and what the notifier sees."""
+        return self._exchange.way
+
+    @property
+    def retransmissions(self) -> int:
+        """Requests sent again by timers."""
+        return self._exchange.retransmissions
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the granted time runs out, in monotonic seconds; None while none is granted."""
+        return self._expires_at
 
     @property
     def key(self) -> tuple[str, str]:
@@ -344,6 +404,16 @@ class Subscription:
         """Note that the request of this branch could not be sent."""
         self._finish(self._exchange.transport_failed(branch, now), now)
 
+    def connections_lost(self, now: float) -> None:
+        """Note that every connection is gone; see `ClientTransaction.connections_lost`."""
+        self._exchange.connections_lost(now)
+
+    def abandon(self) -> None:
+        """Stop without a message to the notifier, which learns by the answer to its next NOTIFY (481)."""
+        self._exchange.abandon()
+        self.state = State.TERMINATED
+        self._due = self._expires_at = self._notify_by = None
+
     def _step(
         self,
         happened: Input,
@@ -380,10 +450,11 @@ class Subscription:
     def _begin(self, now: float) -> None:
         if self._exchange.cseq:
             # RFC 6665 4.1.2.1: a new subscription is a new dialog.
-            self.call_id = self._tokens.call_id()
+            self.call_id = self._new_call_id()
             self._tag = self._tokens.tag()
         self._dialog = None
-        self._exchange.go_by(hop=self.settings.hop)
+        self._hop = None
+        self.refusal = None
         self._asked = self._asked or self.settings.expires
         self._send(now)
 
@@ -400,15 +471,26 @@ class Subscription:
         pairs = [("Max-Forwards", str(settings.max_forwards))]
         pairs += [("Route", value) for value in route]
         pairs += [("From", f"{NameAddr.parse(settings.from_)};tag={self._tag}"), ("To", to), ("Call-ID", self.call_id)]
-        pairs += [("Contact", settings.contact), ("Event", settings.event), ("Expires", str(self._asked))]
+        pairs += [("Event", settings.event), ("Expires", str(self._asked))]
         if settings.accept:
             pairs.append(("Accept", ", ".join(settings.accept)))
+        if settings.user_agent:
+            pairs.append(("User-Agent", settings.user_agent))
         pairs += settings.headers
         self._notify_by = now + settings.timers.timeout
-        self._exchange.start("SUBSCRIBE", uri, pairs, now)
+        self._places = 1
+        if dialog is not None and self._hop is not None:
+            self._exchange.start_within("SUBSCRIBE", uri, pairs, self._hop, now)
+            return
+        if settings.body and settings.content_type:
+            pairs.append(("Content-Type", settings.content_type))
+        self._exchange.start("SUBSCRIBE", uri, pairs, now, settings.body)
 
     def _finish(self, finished: Finished | None, now: float) -> None:
         if finished is None or self.state not in _OPEN:
+            if self._exchange.places > self._places:  # it went elsewhere: the wait for the first NOTIFY begins anew
+                self._places = self._exchange.places
+                self._notify_by = now + self.settings.timers.timeout
             return
         status, response = finished
         if response is not None and status // 100 == 2:
@@ -419,6 +501,7 @@ class Subscription:
         elif status == 423 and response is not None and self._ask_longer(response):
             self._send(now)
         elif self.state not in (State.PENDING, State.ACTIVE) or status in ENDING_STATUSES:
+            self.refusal = response
             self._step(Input.REFUSED, now, reason="refused", status=status)
         else:
             # RFC 6665 4.1.2.2: the subscription is valid until it runs out; try again half way.
@@ -464,16 +547,20 @@ class Subscription:
             if dialog is None:
                 own = f"{NameAddr.parse(self.settings.from_)};tag={self._tag}"
                 dialog = Dialog.of_request(request, own, self._tag, self.settings.max_forwards)
-                dialog.next_hop(self.settings.local.transport, None)
+                self._next_hop(dialog)
                 self._dialog = dialog
             elif not dialog.accepts(request):
                 return 500, None
             else:
                 dialog.refresh_target(request)
-            self._exchange.go_by(hop=dialog.next_hop(self.settings.local.transport, None))
+            self._hop = self._next_hop(dialog)
             return 200, state
         except ParseError as error:
             return error.status_hint, None
+
+    def _next_hop(self, dialog: Dialog) -> Hop:
+        proxy = self.settings.hop if self.settings.proxied else None
+        return dialog.next_hop(self.way.local.transport, proxy)
 
     def _notify(self, request: Request, state: SubscriptionState, now: float) -> None:
         if self.state is not State.CLOSING:
@@ -493,7 +580,8 @@ class Subscription:
 
     def _end(self, now: float, state: SubscriptionState | None, reason: str, status: int, *, by_us: bool) -> None:
         self._exchange.abandon()
-        wait = None if by_us or status else _wait(state, reason, self.settings.retry_wait)
+        fetched = not self.settings.expires  # RFC 6665 section 4.4.3: one state was asked for
+        wait = None if by_us or status or fetched else _wait(state, reason, self.settings.retry_wait)
         self._expires_at = self._notify_by = None
         self._due = None if wait is None else now + wait
         if wait is not None:

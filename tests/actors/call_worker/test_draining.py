@@ -54,10 +54,12 @@ class Calls:
         )
         actors: Any = SimpleNamespace(live=self.live, has_open_ends=lambda: False)
         registrations: Any = SimpleNamespace(remove_all=lambda: None, removing=0)
+        requests: Any = SimpleNamespace(pending=0, closing=0, end_pending=lambda: None, end_subscriptions=lambda: None)
         return Draining(
             actor_loop,
             actors,
             registrations,
+            requests,
             Keeping() if self.keeps else Application(),
             settle_call=lambda call: None,
             is_kept=lambda call: call.actor.number not in self.unkept,

@@ -94,7 +94,7 @@ def test_a_node_reads_nothing_before_its_application_is_prepared() -> None:
             assert not starting.done()
             prepared()
             await starting
-            assert (await answer_of(udp)).status == 200
+            assert (await answer_of(udp)).status == 480, "nothing takes calls"
         await node.close()
 
     asyncio.run(main())

@@ -12,6 +12,7 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.transaction.client_exchange import Way
 from sipswarm.sipcore.usage.registration import (
     REGISTRATION_TABLE,
     Registered,
@@ -23,7 +24,6 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
-    Way,
 )
 from tests.sipcore.accounts import Account, Accounts
 
