@@ -101,7 +101,7 @@ class Admission:
         full: bool,
         given_up: bool = False,
         starting: bool = False,
-        options_status: int = 200,
+        options_status: int = 0,
         description: bytes = b"",
     ) -> Response | None:
         """Return the final answer to a request outside of any dialog.
@@ -114,7 +114,7 @@ class Admission:
             full: the limit of live calls is reached.
             given_up: the processes of the slot died too often, and it takes no calls any more.
             starting: the application does not take calls yet.
-            options_status: of the answer to OPTIONS while calls are taken.
+            options_status: of the answer to OPTIONS; 0 = that of an INVITE, as far as it is known.
             description: the media of a call, for that answer (RFC 3264 section 9); empty = none.
         """
         tag = stateless_tag(request, self.capabilities.tag_key)
@@ -125,8 +125,9 @@ class Admission:
             return refused
         handled = request.method in self._handled
         asks = request.method == "OPTIONS" and not handled
-        if not (takes_calls or given_up or starting or handled):
-            return self._answer_options(request, 480, b"") if asks else Response.to_request(request, 480, to_tag=tag)
+        refuses_all = not (takes_calls or given_up or starting)
+        if refuses_all and not (handled or asks):
+            return Response.to_request(request, 480, to_tag=tag)
         starting = starting and not (asks or handled)  # an INVITE over UDP is repeated until it is taken
         states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
         reason = next((name for name, holds in states if holds), "")
@@ -134,7 +135,8 @@ class Admission:
             load = self._watch.load
             reason = "" if (load.has_room if asks else load.admits()) else "overload"
         if asks:
-            return self._answer_options(request, 503 if reason else options_status, description)
+            status = options_status or (480 if refuses_all else 200)
+            return self._answer_options(request, 503 if reason else status, description)
         if not reason:
             return None
         self.count(reason)

@@ -41,8 +41,8 @@ class IncomingPolicy:
     """None = transfers are declined."""
     handlers: Mapping[str, Callback] = field(default_factory=dict)
     """By method: the user's handler of requests outside of calls."""
-    options_status: int = 200
-    """Status of the answer to OPTIONS while calls are taken: that of an INVITE, which `on_call` answers."""
+    options_status: int = 0
+    """Status of the answer to OPTIONS where it is another one than 200 with `on_call`, and 480 without."""
     given_up: bool = False
     """The slot died too often: new calls get 503 instead of 480."""
 

@@ -6,6 +6,7 @@ A call worker that only ends calls gets none, and runs no code of a user's.
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..bus.link import Surroundings
@@ -84,6 +85,8 @@ def _load_worker(
         random_bytes=secrets.token_bytes,
         ledger=ledger,
     )
+    # A target that probes its trunk by OPTIONS is not to take the load for dead, though that takes no calls.
+    worker.arrivals.serve(replace(worker.arrivals.policy, options_status=200))
     install(worker)
     worker.applications.add(load_generator(worker, config.load, roll))
     worker.take_up()

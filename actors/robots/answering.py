@@ -64,7 +64,7 @@ class AnsweringRobot(Application):
                 arrivals.policy,
                 on_call=self._on_call,
                 wishes=wishes,
-                options_status=config.status if config.status >= 300 else 200,
+                options_status=config.status if config.status >= 300 else 0,
             )
         )
 

@@ -126,7 +126,7 @@ async def answers_of_the_slot(supervisor: Supervisor, peer: Peer, ended: PeerCal
     options: list[int] = []
     peer.on_response = lambda answer: options.append(answer.status)
     peer.options(place_of(supervisor), call_id_in(supervisor, 0, "options"))
-    await until(lambda: options == [200])
+    await until(lambda: options == [503])
     new = peer.call(place_of(supervisor), call_id=call_id_in(supervisor, 0, "new"))
     other = peer.call(place_of(supervisor), call_id=call_id_in(supervisor, 1, "new"))
     await until(lambda: new.over and other.state is State.UP)
