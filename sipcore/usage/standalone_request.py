@@ -173,7 +173,7 @@ class StandaloneRequest:
         """Send the request.
 
         Raises:
-            LocalProtocolError: it was sent before.
+            LocalProtocolError: it waits for its answer.
         """
         settings = self.settings
         self.sent_at = now

@@ -11,6 +11,7 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.transaction.client_exchange import Way
 from sipswarm.sipcore.usage.subscription import (
     TRANSITIONS,
     Input,
@@ -480,3 +481,81 @@ def test_every_state_and_command_does_what_the_table_says() -> None:
 def test_settings_that_are_none_are_refused_at_once(change: dict[str, str]) -> None:
     with pytest.raises(ParseError):
         Subscription(replace(SETTINGS, **change), Tokens(bytes))  # type: ignore[arg-type] # the row's own mixture
+
+
+SECOND = Way(Hop("udp", "192.0.2.2", 5060), ME, ("<sip:alice@192.0.2.10>",))
+
+
+@pytest.mark.parametrize("how", ["503", "silence"])
+def test_the_next_place_gets_the_first_subscribe_and_its_own_time_for_a_notify(how: str) -> None:
+    line = Line(replace(SETTINGS, spare=(SECOND,), body=b"filter", content_type="text/plain"))
+    assert line.subscribe(0.0) == []
+    assert (line.reply(20.0, 503) if how == "503" else line.wait(32.0)) == []
+    moved = 20.0 if how == "503" else 32.0
+    assert line.hops[-1] == SECOND.hop
+    assert (line.sent[-1].body, line.sent[-1].content_type) == (b"filter", "text/plain")
+    assert line.reply(moved + 0.1, 200) == []
+    assert line.wait(moved + 31.9) == []
+    assert line.wait(moved + 32.0) == [SubscriptionEnded("silence", 0, moved + 32.0 + 60.0)]
+
+
+def test_a_refresh_has_no_body_and_goes_within_the_dialog_by_the_way_that_reaches_its_target() -> None:
+    over_tcp = Hop("tcp", "192.0.2.10", 5061)
+
+    def reach(hop: Hop) -> Way | None:
+        return Way(hop, over_tcp, ("<sip:alice@192.0.2.10:5061;transport=tcp>",)) if hop.transport == "tcp" else None
+
+    line = Line(replace(SETTINGS, spare=(SECOND,), body=b"filter", content_type="text/plain", reach=reach))
+    line.subscribe(0.0)
+    line.reply(0.1, 200)
+    line.notify(0.2, "active;expires=100", Contact="<sip:bob@192.0.2.30:5062;transport=tcp>")
+    line.wait(76.0)
+    refresh = line.sent[-1]
+    assert (refresh.body, refresh.to_tag, refresh.uri) == (b"", "n", "sip:bob@192.0.2.30:5062;transport=tcp")
+    assert (line.hops[-1], refresh.via.transport) == (Hop("tcp", "192.0.2.30", 5062), "TCP")
+    assert line.reply(76.1, 503) == [], "a refresh has one place"
+    assert line.hops[-1].transport == "tcp"
+
+
+@pytest.mark.parametrize("reason", ["timeout", "deactivated", "giveup"])
+def test_a_fetch_ends_with_its_notify_and_is_not_tried_again(reason: str) -> None:
+    line = Line(replace(SETTINGS, expires=0))
+    line.subscribe(0.0)
+    assert line.sent[-1].headers.get("Expires") == "0"
+    line.reply(0.1, 200)
+    notified, ended = line.notify(0.2, f"terminated;reason={reason}")
+    assert isinstance(notified, Notified)
+    assert ended == SubscriptionEnded(reason, 0, None)
+    assert (line.it.state, line.it.deadline) == (State.TERMINATED, None)
+
+
+def test_the_next_subscription_has_a_call_id_of_the_same_source() -> None:
+    made = [f"id-{number}" for number in range(3)]
+    it = Subscription(SETTINGS, Tokens(random.Random(1).randbytes), new_call_id=lambda: made.pop(0))
+    line = Line()
+    line.it = it
+    line.subscribe(0.0)
+    line.notify(0.1, "terminated;reason=deactivated")
+    line.wait(1.2)
+    assert [each.call_id for each in line.sent] == ["id-0", "id-1"]
+    assert it.key[0] == "id-1"
+
+
+def test_the_response_that_refused_is_kept_until_the_next_try() -> None:
+    line = Line()
+    line.subscribe(0.0)
+    line.reply(0.1, 403)
+    assert line.it.refusal is not None
+    assert line.it.refusal.status == 403
+    line.subscribe(1.0)
+    assert line.it.refusal is None
+
+
+def test_an_abandoned_subscription_sends_nothing_and_refuses_notifies() -> None:
+    line = Line()
+    line.subscribe(0.0)
+    line.notify(0.1, "active;expires=100")
+    line.it.abandon()
+    assert (line.it.state, line.it.deadline) == (State.TERMINATED, None)
+    line.notify(0.2, "active")
+    assert line.answers[-1].status == 481
