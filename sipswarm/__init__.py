@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sipswarm.actors.agent.subscription import Subscription
     from sipswarm.actors.agent.user_agent import UserAgent
     from sipswarm.actors.call.state import State
     from sipswarm.actors.config import Listener, TlsConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         HostUnreachable,
         MediaError,
         Overloaded,
+        RequestEnded,
         SwarmError,
     )
     from sipswarm.actors.handle.call import Call
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sipswarm.sipcore.errors import LocalProtocolError
     from sipswarm.sipcore.message.messages import Request, Response
     from sipswarm.sipcore.message.uri import Uri
+    from sipswarm.sipcore.usage.subscription import Notified
 
     from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
@@ -60,8 +63,10 @@ _HOMES = {
     "MediaError": "sipswarm.actors.errors",
     "MediaHandler": "sipswarm.actors.handle.media_handlers",
     "MediaLease": "sipswarm.actors.handle.media_lease",
+    "Notified": "sipswarm.sipcore.usage.subscription",
     "Overloaded": "sipswarm.actors.errors",
     "Request": "sipswarm.sipcore.message.messages",
+    "RequestEnded": "sipswarm.actors.errors",
     "Response": "sipswarm.sipcore.message.messages",
     "Robot": "sipswarm.actors.handle.robot_runs",
     "RobotAgent": "sipswarm.actors.robots.agent",
@@ -69,6 +74,7 @@ _HOMES = {
     "State": "sipswarm.actors.call.state",
     "StopVariable": "sipswarm.actors.runtime.callbacks",
     "StreamStatistics": "sipswarm.media.messages",
+    "Subscription": "sipswarm.actors.agent.subscription",
     "SwarmError": "sipswarm.actors.errors",
     "TlsConfig": "sipswarm.actors.config",
     "Uri": "sipswarm.sipcore.message.uri",
@@ -99,8 +105,10 @@ __all__ = [
     "MediaError",
     "MediaHandler",
     "MediaLease",
+    "Notified",
     "Overloaded",
     "Request",
+    "RequestEnded",
     "Response",
     "Robot",
     "RobotAgent",
@@ -108,6 +116,7 @@ __all__ = [
     "State",
     "StopVariable",
     "StreamStatistics",
+    "Subscription",
     "SwarmError",
     "TlsConfig",
     "Uri",

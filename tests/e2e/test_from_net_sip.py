@@ -32,7 +32,7 @@ def functions() -> dict[str, Callable[..., Any]]:
 PAGE_DEFINES = functions()
 RUN = {
     "alice", "register", "play", "in_callbacks", "take_calls", "ask_for_a_pin", "known_callers_only", "digits", "hold",
-    "give_up", "frames", "requests", "every_minute",
+    "give_up", "frames", "requests", "ask", "every_minute",
 }  # fmt: skip
 """what the tests below run"""
 
@@ -189,6 +189,14 @@ def test_a_header_and_a_request_within_the_call_arrive() -> None:
         bob.listen(cb_invite=lambda call, request: note(tickets, request.headers.get("X-Ticket")) and None)
         assert await PAGE_DEFINES["requests"](alice, address_of(bob)) == 200
         assert tickets == ["4711"]
+
+    run(scenario)
+
+
+def test_an_agent_is_asked_what_it_takes() -> None:
+    async def scenario(alice: Any, bob: Any) -> None:
+        bob.listen()
+        assert "INVITE" in await PAGE_DEFINES["ask"](alice, address_of(bob))
 
     run(scenario)
 

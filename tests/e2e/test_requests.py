@@ -1,6 +1,7 @@
 """Requests outside of calls between two user agents, both ways: sent, answered by handlers, challenged, ended."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.config import TlsConfig
-from sipswarm.actors.errors import CallRejected, CallTimeout, ConfigurationError, RequestEnded
+from sipswarm.actors.errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable, RequestEnded
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.stranger import Stranger, follow_up, statuses
+from tests.actors.workers import worker_of
 from tests.certificates import Authority
 from tests.e2e.agents import Peer, address_of, agent, gate, note, reply
 from tests.e2e.agents import run as two_agents
+from tests.e2e.test_both_ip_versions import BOTH, DEAD_PORT, V4, V6, names
 
 LEGS = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0", "udp:[::1]:0", "tcp:[::1]:0")
 
@@ -265,5 +269,99 @@ def test_a_handler_that_could_never_be_called_is_refused(method: str, handler: o
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         with pytest.raises(ConfigurationError):
             bob.on_request(method, handler)
+
+    two_agents(scenario)
+
+
+@pytest.mark.parametrize(("dead", "live"), [(V4, V6), (V6, V4)])
+@pytest.mark.parametrize("how", ["nobody", "503"])
+def test_a_request_goes_on_at_the_next_host_of_its_name(dead: str, live: str, how: str) -> None:
+    async def main() -> None:
+        async with (
+            Peer(lambda request: [reply(request, 503)], dead) as first,
+            Peer(lambda request: [reply(request, 200)], live) as second,
+        ):
+            lookup = names((dead, first.port if how == "503" else DEAD_PORT), (live, second.port))
+            async with agent("sip:alice@x", *BOTH, dnsresolv=lookup) as alice:
+                response = await alice.request("OPTIONS", "sip:bob@srv.test")
+                assert response.status == 200
+                (request,) = second.requests
+                assert (request.via.host, request.contacts[0].uri.host, request.uri) == (live, live, "sip:bob@srv.test")
+
+    run(main)
+
+
+def test_a_name_without_an_address_is_told_by_name() -> None:
+    async def main() -> None:
+        async with agent(dnsresolv=names()) as alice:
+            with pytest.raises(HostUnreachable, match=r"nowhere\.test"):
+                await alice.request("OPTIONS", "sip:bob@nowhere.test")
+            outcomes: asyncio.Queue[tuple[str, dict[str, object]]] = asyncio.Queue()
+            told = lambda word, result: outcomes.put_nowait((word, result))  # noqa: E731
+            await alice.request("OPTIONS", "sip:bob@nowhere.test", cb_final=told)
+            assert await outcomes.get() == ("FAIL", {"errno": errno.EHOSTUNREACH})
+
+    run(main)
+
+
+def test_a_repeated_request_reaches_its_handler_once_and_another_with_its_numbers_gets_482() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        came: list[Request] = []
+        gate_open = asyncio.Event()
+
+        async def later(request: Request) -> int:
+            came.append(request)
+            await gate_open.wait()
+            return 202
+
+        bob.on_request("MESSAGE", later)
+        with Stranger(bob) as stranger:
+            first = follow_up("MESSAGE", stranger.invite(1), branch="z9hG4bKone")
+            assert await stranger.exchange(first, first, seconds=0.1) == []
+            other = first.replace(b"z9hG4bKone", b"z9hG4bKtwo")
+            cancel = first.replace(b"MESSAGE", b"CANCEL")
+            assert statuses(await stranger.exchange(other, seconds=0.1), "MESSAGE") == [482]
+            assert statuses(await stranger.exchange(cancel, seconds=0.1), "CANCEL") == [200]
+            gate_open.set()
+            assert statuses(await stranger.exchange(seconds=0.1), "MESSAGE") == [202]
+            assert statuses(await stranger.exchange(first, first, seconds=0.1), "MESSAGE") == [202]
+            assert len(came) == 1
+            assert worker_of(bob).actors.reserved == 0
+
+    two_agents(scenario)
+
+
+def test_a_full_node_takes_no_request_and_says_so_to_options() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.listen()
+        bob.on_request("MESSAGE", lambda request: 200)
+        worker_of(bob).actors.reserve(worker_of(bob).config.max_calls)
+        for method in ("MESSAGE", "OPTIONS"):
+            with pytest.raises(CallRejected) as refused:
+                await alice.request(method, address_of(bob), "hello" if method == "MESSAGE" else "")
+            assert refused.value.status == 503
+            assert refused.value.response is not None
+            assert refused.value.response.retry_after is not None
+        worker_of(bob).actors.reserve(-worker_of(bob).config.max_calls)
+        assert (await alice.request("MESSAGE", address_of(bob), "hello")).status == 200
+
+    two_agents(scenario)
+
+
+def test_requests_are_counted_by_method_and_end() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.on_request("MESSAGE", lambda request: 202)
+        await alice.request("MESSAGE", address_of(bob), "hello")
+        with pytest.raises(CallRejected):
+            await alice.request("PUBLISH", address_of(bob), "hello")
+        async with Peer(lambda request: []) as silent:
+            with pytest.raises(CallTimeout):
+                await alice.request("XYZ", silent.uri(), timeout=0.1)
+        sent, received = worker_of(alice).totals, worker_of(bob).totals
+        name = "sipswarm_out_of_dialog_requests_total"
+        assert [sent.cell(name, "sent", *each).value for each in (("MESSAGE", "202"), ("PUBLISH", "405"))] == [1, 1]
+        assert sent.cell(name, "sent", "OTHER", "timeout").value == 1
+        assert received.cell(name, "received", "MESSAGE", "202").value == 1
+        assert sent.cell("sipswarm_out_of_dialog_requests_active", "sent", "OTHER").value == 0
 
     two_agents(scenario)

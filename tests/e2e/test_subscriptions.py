@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -52,6 +53,10 @@ class Notifier(Peer):
         ]
         target = str(last.contacts[0].uri)
         self.send_octets(Request.build("NOTIFY", target, pairs, body.encode()).to_bytes(), last)
+
+    def has_answers(self, least: int) -> bool:
+        """Whether at least this number of answers to its NOTIFYs came."""
+        return len(self.statuses) >= least
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Part of asyncio's protocol."""
@@ -206,7 +211,7 @@ def test_notifies_that_nobody_reads_are_bounded_and_counted() -> None:
             it = await alice.subscribe(bob.uri(), "dialog")
             for number in range(MOST_UNREAD + 5):
                 bob.notify("active", body=str(number))
-                await until(lambda number=number: len(bob.statuses) >= number + 2)
+                await until(partial(bob.has_answers, number + 2))
             assert it.dropped == 6
             assert worker_of(alice).totals.cell("sipswarm_notifications_dropped_total", "dialog").value == 6
             assert (await anext(it)).body == b"5"
