@@ -25,25 +25,30 @@ step() { # heading, command…: its time, and the end of everything when it fail
 
 measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow" --durations=25)
 
-# Tests of our processes wait most of their time. As root on Linux the tests run in two halves at once, one in a network
-# of its own, because both would else take each other's ports. A shell's background commands ignore Ctrl-C, which they
-# must not.
+# Tests of our processes wait most of their time. As root on Linux the tests run in three parts at once, two of them in
+# networks of their own, because they would else take each other's ports. A shell's background commands ignore Ctrl-C,
+# which they must not.
 tests() {
-  local log=$scratch/beside.log beside status=0 half=(tests/e2e tests/sipcore)
+  local status=0 number beside=()
   if ! unshare --net ip link set lo up 2> /dev/null; then
     "${measured[@]}"
     return
   fi
-  echo "${half[*]} run beside the others; their output comes last"
-  unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
-    "${measured[@]}" "${half[@]}" > "$log" 2>&1 &
-  beside=$!
-  trap 'kill -INT "$beside"; wait "$beside"; exit 130' INT TERM
-  "${measured[@]}" "${half[@]/#/--ignore=}" || status=$?
-  wait "$beside" || status=$?
+  echo "tests/e2e and tests/sipcore run beside the others; their output comes last"
+  apart 1 tests/e2e/test_[a-l]*.py tests/sipcore
+  apart 2 tests/e2e/test_[!a-l]*.py
+  trap 'kill -INT "${beside[@]}"; wait "${beside[@]}"; exit 130' INT TERM
+  "${measured[@]}" --ignore=tests/e2e --ignore=tests/sipcore || status=$?
+  for number in "${beside[@]}"; do wait "$number" || status=$?; done
   trap - INT TERM
-  cat "$log"
+  cat "$scratch"/apart-?.log
   return "$status"
+}
+
+apart() { # number, path…: adds the process to `beside`
+  unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
+    "${measured[@]}" "${@:2}" > "$scratch/apart-$1.log" 2>&1 &
+  beside+=($!)
 }
 
 covered() { # folder, least percentage
