@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.fields import Event
 from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.transaction.client_exchange import Finished
@@ -200,8 +202,12 @@ class Requesting:
         octets, kind, pairs = checked_request("SUBSCRIBE", body, headers)
         checked_callback("cb_notify", cb_notify)
         checked_whole("expires", expires, 0, MOST_SECONDS)
-        if not checked_text("event", event):
-            raise ConfigurationError("event is empty; give an event package, such as presence or message-summary")
+        try:
+            Event.parse(checked_text("event", event))
+        except ParseError as error:
+            raise ConfigurationError(
+                f"event {said(event)} is no event package; give one, such as presence or message-summary"
+            ) from error
         types = tuple(checked_text("accept", each) for each in checked_list("accept", accept))
         plain = self._destinations.target(to, context)
         there = await self._destinations.find(*plain, leg, with_contact=True)

@@ -154,7 +154,7 @@ def test_a_refusal_and_silence_are_told_by_name() -> None:
                 assert refused.value.response is not None
                 with pytest.raises(CallRejected, match="could not be sent"):
                     await alice.subscribe(f"{bob.uri()};transport=tcp", "dialog")
-            with pytest.raises(ConfigurationError, match="event is empty"):
+            with pytest.raises(ConfigurationError, match="event package"):
                 await alice.subscribe(bob.uri(), "")
             with pytest.raises(ConfigurationError, match="expires"):
                 await alice.subscribe(bob.uri(), "dialog", expires=-1)

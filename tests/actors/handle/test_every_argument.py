@@ -272,6 +272,58 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     ),
     "listen auth_uri": (lambda ua, bad: ua.listen(auth_user2pass={"a": "b"}, auth_uri=bad), ("x", 5, b"any", ["any"])),
     "listen auth_strict": (lambda ua, bad: ua.listen(auth_user2pass={"a": "b"}, auth_strict=bad), NO_FLAG),
+    "on_request method": (
+        lambda ua, bad: ua.on_request(bad, print),
+        (*NO_TEXT, "", "FOO BAR", "\xe9", "INVITE", "ack", "CANCEL", "BYE", "PRACK", "UPDATE", "message"),
+    ),
+    "on_request handler": (
+        lambda ua, bad: ua.on_request("MESSAGE", bad),
+        (*NO_CALLBACK, lambda: None, lambda one, two: None),
+    ),
+    "request method": (lambda ua, bad: ua.request(bad, TARGET), (*NO_TEXT, "", "FOO BAR", "\xe9", "INVITE", "options")),
+    "request to": (lambda ua, bad: ua.request("OPTIONS", bad), TARGETS),
+    "request body": (lambda ua, bad: ua.request("INFO", TARGET, bad), (None, 5, 1.5, True, {}, ["x"], object(), HUGE)),
+    "request content_type": (
+        lambda ua, bad: ua.request("INFO", TARGET, "x", content_type=bad),
+        (*ODD, *LINES, "", "junk", "a/", "/b"),
+    ),
+    "request cb_final": (lambda ua, bad: ua.request("INFO", TARGET, cb_final=bad), NO_CALLBACK),
+    "request timeout": (
+        lambda ua, bad: ua.request("INFO", TARGET, timeout=bad),
+        tuple(bad for bad in (*NO_SECONDS, 0) if bad is not None),
+    ),
+    "request from_|from": (lambda ua, bad: ua.request("INFO", TARGET, from_=bad), (*NO_URI, "alice")),
+    "request auth": (lambda ua, bad: ua.request("INFO", TARGET, auth=bad), NO_CREDENTIALS),
+    "request leg": (lambda ua, bad: ua.request("INFO", TARGET, leg=bad), NO_LEG),
+    "request max_forwards": (lambda ua, bad: ua.request("INFO", TARGET, max_forwards=bad), (*NO_WHOLE, 256)),
+    "request headers": (lambda ua, bad: ua.request("INFO", TARGET, X_Name=bad), (None, 5, b"x", {"a": 1}, *LINES)),
+    "request callid": (
+        lambda ua, bad: ua.request("INFO", context(callid=bad)),
+        (*NO_TEXT, "a b", "a@b@c", "@a", "a@", "\xe9"),
+    ),
+    "subscribe to": (lambda ua, bad: ua.subscribe(bad, "dialog"), TARGETS),
+    "subscribe event": (lambda ua, bad: ua.subscribe(TARGET, bad), (*NO_TEXT, "", "a b", ";id=1")),
+    "subscribe expires": (lambda ua, bad: ua.subscribe(TARGET, "dialog", expires=bad), (*NO_WHOLE, 2**32)),
+    "subscribe body": (
+        lambda ua, bad: ua.subscribe(TARGET, "dialog", body=bad),
+        (None, 5, 1.5, True, {}, ["x"], object(), HUGE),
+    ),
+    "subscribe content_type": (
+        lambda ua, bad: ua.subscribe(TARGET, "dialog", body="x", content_type=bad),
+        (*ODD, *LINES, "", "junk", "a/", "/b"),
+    ),
+    "subscribe accept": (
+        lambda ua, bad: ua.subscribe(TARGET, "dialog", accept=bad),
+        (*NO_LIST, [5], [b"x"], *LINES),
+    ),
+    "subscribe cb_notify": (lambda ua, bad: ua.subscribe(TARGET, "dialog", cb_notify=bad), NO_CALLBACK),
+    "subscribe from_|from": (lambda ua, bad: ua.subscribe(TARGET, "dialog", from_=bad), (*NO_URI, "alice")),
+    "subscribe auth": (lambda ua, bad: ua.subscribe(TARGET, "dialog", auth=bad), NO_CREDENTIALS),
+    "subscribe leg": (lambda ua, bad: ua.subscribe(TARGET, "dialog", leg=bad), NO_LEG),
+    "subscribe headers": (
+        lambda ua, bad: ua.subscribe(TARGET, "dialog", X_Name=bad),
+        (None, 5, b"x", {"a": 1}, *LINES),
+    ),
     "take_transfers consent": (lambda ua, bad: ua.take_transfers(bad), NO_CALLBACK),
     "register registrar": (lambda ua, bad: ua.register(bad), (*NO_SERVER, "")),
     "register contact": (
