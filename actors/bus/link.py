@@ -281,7 +281,8 @@ class _Link:
         self._unreported.discard(channel)
         if lost:
             self._counts.refused(lost)
-            if self._on_lost is not None and not self._closed:
+            lost = [record for record in lost if record.__class__ is not Welcome]  # which the link itself had sent
+            if lost and self._on_lost is not None and not self._closed:
                 self._on_lost(channel, lost)
 
     # ---- in

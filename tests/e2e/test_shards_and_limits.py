@@ -244,7 +244,7 @@ def test_a_row_of_users_serves_one_live_call_at_a_time_over_all_workers(tmp_path
         code, summary = load(uas, tmp_path, f"-m 60 -r 60 --call-workers {workers}", *options)
     assert code in (0, 98), summary
     assert (uas.most, uas.most_of_a_user) == (4, 1)
-    assert uas.users[:4] == ["anna", "ben", "cleo", "dora"]
+    assert sorted(uas.users[:4]) == ["anna", "ben", "cleo", "dora"]
     assert summary["calls"]["attempted"] + summary["calls"]["dropped"] == 60
 
 

@@ -395,6 +395,21 @@ def test_what_an_end_has_handled_before_it_is_closed_is_not_given_back_to_its_pe
     run(f"ipc://{tmp_path}/test.sock", scene)
 
 
+def test_a_welcome_that_was_never_read_is_not_given_back_with_what_was_sent_after_it(endpoint: str) -> None:
+    async def scene(bench: Bench) -> None:
+        router = bench.router()
+        lost: list[Any] = []
+        router.link._on_lost = lambda channel, records: lost.extend(records)
+        for number in (1, 2, 3):  # each dies before it acknowledges its welcome
+            bare = bench.bare_dealer(b"bare-%d" % number)
+            bare.send(frame([Hello("call", 0, number)], incarnation=number))
+            await until(lambda: len(router.router.channels) == 1 and router.channel().incarnation == number)  # noqa: B023
+            assert router.router.send(router.channel(), (Drain(float(number)),))
+        assert lost == [Drain(1.0), Drain(2.0)]
+
+    run(endpoint, scene)
+
+
 def test_a_dealer_that_hears_late_of_a_death_keeps_the_replacement(tmp_path: Path) -> None:
     async def scene(bench: Bench) -> None:
         first = bench.router(1)
