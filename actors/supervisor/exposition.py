@@ -8,7 +8,7 @@ whatever the number of clients. It must never change a figure, nor wait for the 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from types import TracebackType
@@ -25,7 +25,7 @@ from ..counting.totals import Totals
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
 from .health import health_of
-from .http_server import CLIENT_TIMEOUT, MAX_CONNECTIONS, POLL_INTERVAL, Answer, HttpServer
+from .http_server import CLIENT_TIMEOUT, MAX_CONNECTIONS, POLL_INTERVAL, Answer, Asked, HttpServer, Page
 from .node_totals import NodeTotals, merged_rows
 
 __all__ = ["MetricsServer", "NodeCollector", "NodeTotals"]
@@ -63,14 +63,15 @@ class NodeCollector(Collector):
         self._unix_clock = unix_clock
 
     def collect(self) -> Iterator[Family]:
-        """Yield every metric of the table, with a series for every owner."""
+        """Yield every metric of the table, with a series for every owner; without nodes those that have one."""
         rows = merged_rows([node.view() for node in self._nodes], self._clock(), self._unix_clock())
         rows |= {(name, labels): values for name, labels, values in self._own.snapshot()}
         by_name: dict[str, list[tuple[tuple[str, ...], tuple[float, ...]]]] = {}
         for (name, labels), values in rows.items():
             by_name.setdefault(name, []).append((labels, values))
         for metric in METRICS:
-            yield _family(metric, by_name.get(metric.name, []))
+            if self._nodes or metric.name in by_name:
+                yield _family(metric, by_name.get(metric.name, []))
 
 
 def _family(metric: Metric, series: list[tuple[tuple[str, ...], tuple[float, ...]]]) -> Family:
@@ -107,6 +108,9 @@ class MetricsServer:
         kept: seconds for which the text of a scrape is sent again.
         max_connections: concurrent ones; one more shuts down another one.
         client_timeout: seconds from the accept of a connection to the last octet of its answer.
+        pages: further pages by their paths, or others instead of /healthz.
+        totals: what the server and its further pages count; shown beside the nodes.
+        option: of the command line, for the message.
 
     Raises:
         ConfigurationError: the address cannot be bound; the message names it.
@@ -122,8 +126,11 @@ class MetricsServer:
         kept: float = KEPT,
         max_connections: int = MAX_CONNECTIONS,
         client_timeout: float = CLIENT_TIMEOUT,
+        pages: Mapping[str, Page] | None = None,
+        totals: Totals | None = None,
+        option: str = "--metrics",
     ) -> None:
-        totals = Totals()
+        totals = totals or Totals()
         self._nodes = tuple(nodes)
         self._collector = NodeCollector(nodes, own=totals)
         self._kept = kept
@@ -135,11 +142,12 @@ class MetricsServer:
             PORTS_TRIED if moves and port else 1,
             partial(
                 HttpServer,
-                pages={"/metrics": self._metrics, "/healthz": self._health},
+                pages={"/metrics": self._metrics, "/healthz": self._health, **(pages or {})},
                 totals=totals,
                 max_connections=max_connections,
                 client_timeout=client_timeout,
             ),
+            option,
         )
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": POLL_INTERVAL}, name="metrics", daemon=True
@@ -170,9 +178,9 @@ class MetricsServer:
     ) -> None:
         self.close()
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, asked: Asked) -> Answer:
         """Return the exposition; made anew at most once in `kept` seconds per form."""
-        encoder, content_type = choose_encoder(accept)
+        encoder, content_type = choose_encoder(asked.header("Accept"))
         with self._lock:
             made_at, text = self._texts.get(content_type, (0.0, b""))
             now = time.monotonic()
@@ -183,12 +191,14 @@ class MetricsServer:
                 self._texts[content_type] = (now, text)
         return Answer(200, text, content_type)
 
-    def _health(self, accept: str) -> Answer:
+    def _health(self, asked: Asked) -> Answer:
         status, health = health_of(self._nodes)
         return Answer(status, json.dumps(health).encode() + b"\n", "application/json")
 
 
-def _bind(host: str, port: int, tries: int, server_at: Callable[[tuple[str, int]], HttpServer]) -> HttpServer:
+def _bind(
+    host: str, port: int, tries: int, server_at: Callable[[tuple[str, int]], HttpServer], option: str
+) -> HttpServer:
     for candidate in range(port, min(port + tries, 65536)):
         try:
             return server_at((host, candidate))
@@ -197,6 +207,6 @@ def _bind(host: str, port: int, tries: int, server_at: Callable[[tuple[str, int]
     where = f"{format_host(host)}:{port}"
     last = f" (nor the {tries - 1} ports after it)" if tries > 1 else ""
     raise ConfigurationError(
-        f"metrics address {where}{last} cannot be used: {failed.strerror}; "
-        "give another one with --metrics, or --metrics off"
+        f"{option.lstrip('-')} address {where}{last} cannot be used: {failed.strerror}; "
+        f"give another one with {option}, or {option} off"
     ) from failed

@@ -52,8 +52,21 @@ class Answer(NamedTuple):
     content_type: str = "text/plain; charset=utf-8"
 
 
-Page = Callable[[str], Answer]
-"""Makes the answer of one path, in the thread of its connection; its argument is the value of Accept."""
+class Asked(NamedTuple):
+    """What a request asks for, besides its path."""
+
+    query: str
+    """What follows the question mark, as it came."""
+    headers: Mapping[str, str]
+    """By names in small letters; values of the same name are joined (RFC 9110 section 5.3)."""
+
+    def header(self, name: str) -> str:
+        """Return the value of a header; empty = it is not there."""
+        return self.headers.get(name.lower(), "")
+
+
+Page = Callable[[Asked], Answer]
+"""Makes the answer of one path, in the thread of its connection."""
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -184,11 +197,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the page of the path."""
-        page = self.server.pages.get(self.path.partition("?")[0])
+        path, _, query = self.path.partition("?")
+        page = self.server.pages.get(path)
         if page is None:
             answer = Answer(404, f"here are {' and '.join(self.server.pages)}\n".encode())
         else:
-            answer = page(", ".join(self.headers.get_all("Accept", [])))
+            headers: dict[str, str] = {}
+            for name, value in self.headers.items():
+                key = name.lower()
+                headers[key] = f"{headers[key]}, {value}" if key in headers else value
+            answer = page(Asked(query, headers))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

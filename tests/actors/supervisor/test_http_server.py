@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.counting.totals import Totals
-from sipswarm.actors.supervisor.http_server import DROPPED, LONGEST_HEAD, Answer, HttpServer
+from sipswarm.actors.supervisor.http_server import DROPPED, LONGEST_HEAD, Answer, Asked, HttpServer
 
 TIMEOUT = 10.0
 PLACES = 4
@@ -34,9 +34,10 @@ class Scene:
         self.server = HttpServer(
             ("127.0.0.1", 0),
             {
-                "/metrics": lambda accept: Answer(200, LARGE),
+                "/metrics": lambda asked: Answer(200, LARGE),
                 "/healthz": self.health,
-                "/accept": lambda accept: Answer(200, accept.encode()),
+                "/accept": lambda asked: Answer(200, asked.header("Accept").encode()),
+                "/query": lambda asked: Answer(200, asked.query.encode()),
                 "/stands-still": self.stand_still,
             },
             self.totals,
@@ -57,12 +58,12 @@ class Scene:
         for each in self.clients:
             each.close()
 
-    def health(self, accept: str) -> Answer:
+    def health(self, asked: Asked) -> Answer:
         if self.fails:
             raise RuntimeError("no health")
         return Answer(200, b"fine", "application/json")
 
-    def stand_still(self, accept: str) -> Answer:
+    def stand_still(self, asked: Asked) -> Answer:
         self.entered.release()
         assert self.goes_on.wait(PATIENCE)
         return Answer(200, b"late")
@@ -222,7 +223,12 @@ def test_a_request_line_without_end_gets_no_answer(scene: Scene, caplog: pytest.
         (b"GET /healthz?x=1 HTTP/1.1\n\n", b"200", b"fine"),
         (b"HEAD /healthz HTTP/1.0\r\n\r\n", b"200", b""),
         (b"GET /accept HTTP/1.0\r\naccept: a\r\nAccept:b;q=1\r\n\r\n", b"200", b"a, b;q=1"),
-        (b"GET / HTTP/1.0\r\n\r\n", b"404", b"here are /metrics and /healthz and /accept and /stands-still\n"),
+        (b"GET /query?a=b%20c&d HTTP/1.0\r\n\r\n", b"200", b"a=b%20c&d"),
+        (
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"404",
+            b"here are /metrics and /healthz and /accept and /query and /stands-still\n",
+        ),
     ],
 )
 def test_a_request_gets_the_answer_of_its_path(scene: Scene, request_: bytes, status: bytes, body: bytes) -> None:
