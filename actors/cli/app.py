@@ -15,6 +15,7 @@ from .demo import demo
 from .doctor import doctor
 from .info import installed, metrics, version
 from .load import load
+from .probe.verb import probe
 from .robot import robot
 from .terminal import echo
 
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for verb in (demo, answer, robot, call, load, check, doctor, metrics, version):
+for verb in (demo, answer, robot, call, load, probe, check, doctor, metrics, version):
     cli.add_command(verb)
 
 

@@ -43,17 +43,18 @@ DESCRIPTORS: Final = 64
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("verb", type=click.Choice(["load", "answer", "robot"]))
+@click.argument("verb", type=click.Choice(["load", "answer", "robot", "probe"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
-    """Send nothing: read all arguments of load, answer or robot, and show what they would need and do.
+    """Send nothing: read all arguments of load, answer, robot or probe, and show what they would need and do.
 
     \b
     Examples:
       sipswarm check load 127.0.0.1:5070 -r 50 -m 1000 -d 5s --media silence
       sipswarm check answer --listen udp:127.0.0.1:0
       sipswarm check robot examples/robot.py
+      sipswarm check probe --serve --expect-code 200
 
     Exit codes: 0 every check passed, 2 a check failed; its line has the fix.
     """

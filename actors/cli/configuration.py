@@ -128,8 +128,8 @@ def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict
     Raises:
         ConfigurationError: a name that no verb has, or one that this verb does not have in its table.
     """
-    everywhere = {name for each in Verb.known.values() for name in _names(each)}
-    names = _names(verb)
+    everywhere = {name for each in Verb.known.values() for name in names_of(each)}
+    names = names_of(verb)
     values: dict[str, Any] = {}
     for key, value in found.items():
         if isinstance(value, Mapping):
@@ -138,19 +138,19 @@ def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict
         elif key.replace("_", "-") not in everywhere:
             raise ConfigurationError(f"{file}: no verb has an option {key!r}; write the long option without --")
         elif key.replace("_", "-") in names:
-            values[names[key.replace("_", "-")]] = _plain(value)
+            values[names[key.replace("_", "-")]] = plain_value(value)
     for key, value in found.get(verb.name or "", {}).items():
         name = names.get(key.replace("_", "-"))
         if name is None:
             raise ConfigurationError(f"{file}: {verb.name} has no option {key!r}; see sipswarm {verb.name} --help")
-        values[name] = _plain(value)
+        values[name] = plain_value(value)
     return values
 
 
-def _plain(value: Any) -> Any:
-    """Convert a value to the form of the command line, so that both are read by the same code."""
+def plain_value(value: Any) -> Any:
+    """Convert a value of a TOML file to the form of the command line, so that both are read by the same code."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [plain_value(each) for each in value]
     return value if isinstance(value, bool) else str(value)
 
 
@@ -158,8 +158,8 @@ def _options(command: click.Command) -> list[click.Option]:
     return [each for each in command.params if isinstance(each, click.Option) and _long(each) not in OWN]
 
 
-def _names(command: click.Command) -> dict[str, str]:
-    """Long option without dashes -> name of its parameter."""
+def names_of(command: click.Command) -> dict[str, str]:
+    """Return the parameters of a command by their long options, without dashes."""
     return {_long(each): each.name or "" for each in _options(command)}
 
 

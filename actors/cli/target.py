@@ -81,18 +81,32 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
         ConfigurationError: a public address without --allow-public, or with too many calls per second.
     """
     hop = hop_of(target)
-    if any(_address(hop.host) in network for network in QUIET_NETWORKS):
-        return hop
-    if not allow_public:
-        raise ConfigurationError(
-            f"target {target!r} is {hop.host}, outside of loopback, link-local and private networks; "
-            "if you may call it, say --allow-public"
-        )
-    if rate > PUBLIC_RATE:
+    if check_permitted(target, hop.host, allow_public=allow_public) and rate > PUBLIC_RATE:
         raise ConfigurationError(
             f"target {target!r} is public, which allows {PUBLIC_RATE:.0f} calls per second and not {rate:g}; lower -r"
         )
     return hop
+
+
+def check_permitted(target: str, host: str, *, allow_public: bool) -> bool:
+    """Return whether an address of a target is public.
+
+    Args:
+        target: the SIP URI.
+        host: an IP address.
+        allow_public: permit public addresses.
+
+    Raises:
+        ConfigurationError: it is public without --allow-public.
+    """
+    if any(_address(host) in network for network in QUIET_NETWORKS):
+        return False
+    if not allow_public:
+        raise ConfigurationError(
+            f"target {target!r} is {host}, outside of loopback, link-local and private networks; "
+            "if you may call it, say --allow-public"
+        )
+    return True
 
 
 def target_networks(target: str, hop: Hop) -> tuple[str, ...]:

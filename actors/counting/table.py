@@ -129,6 +129,7 @@ _DURATION = (
     43200.0,
     86400.0,
 )
+_PROBE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 _RESULT = {"result": ("success", "failure")}
 _AUDIO = ("PCMU", "PCMA")
 
@@ -728,6 +729,15 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Connections to the port of /metrics that were closed without their answer: too slow, or for others.",
         closed={"reason": ("deadline", "displaced", "no_descriptor", "refused")},
     ),
+    Metric(
+        "sipswarm_probes_total",
+        "counter",
+        ("module", "result"),
+        "Probes that were asked for, by how they ended; refused ones sent nothing.",
+        closed={"result": ("success", "failure", "refused")},
+    ),
+    Metric("sipswarm_probe_duration_seconds", "histogram", ("module",), "Duration of a probe.", _PROBE),
+    Metric("sipswarm_probes_active", "gauge", ("module",), "Probes at work."),
     Metric(
         "sipswarm_process_starts_total",
         "counter",

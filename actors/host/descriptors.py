@@ -20,6 +20,9 @@ PROCESS: Final = 7
 CALL: Final = 40
 """Of a call without processes of its own: 33 with TCP, a played file, a recording, a trace and records."""
 
+HTTP: Final = 64
+"""Connections of the HTTP server of probes."""
+
 
 def need_for_node(processes: int, *, nodes: int = 1, listeners: int = 1) -> None:
     """Raise the soft limit, and see that it is enough for the processes of a node.
@@ -43,6 +46,18 @@ def need_for_call() -> None:
         ConfigurationError: the hard limit is too low, with how to raise it.
     """
     _need(CALL, "for a call", "")
+
+
+def need_for_probes(most: int) -> None:
+    """Raise the soft limit, and see that it is enough for the probes of a service, each with a user agent of its own.
+
+    Args:
+        most: probes at once.
+
+    Raises:
+        ConfigurationError: the hard limit is too low, with how to raise it.
+    """
+    _need(ITSELF + HTTP + CALL * most, f"for {most} probes", ", or give a lower --max-probes")
 
 
 def _need(wanted: int, purpose: str, other: str) -> None:

@@ -75,7 +75,7 @@ def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureF
     assert not shown.err
 
 
-@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "check", "demo"])
+@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "probe", "check", "demo"])
 def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([verb, "--help"])
     text = capsys.readouterr().out

@@ -382,7 +382,7 @@ def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_begun(
 JUNK = ("", "junk", "sip:nosuch.invalid", "127.0.0.1:9;transport=sctp", "-1", "/nowhere/x", "\udcff", "x" * 300, "[")
 
 
-@pytest.mark.parametrize("verb", ["answer", "robot", "load"])
+@pytest.mark.parametrize("verb", ["answer", "robot", "load", "probe"])
 def test_no_value_of_an_option_ends_in_a_traceback(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -393,7 +393,8 @@ def test_no_value_of_an_option_ends_in_a_traceback(
     names = [option.opts[-1] for option in Verb.known[verb].params if isinstance(option, click.Option)]
     tried = 0
     for name, junk in itertools.product(names, JUNK):
-        target = {"answer": [], "robot": ["robot.py"], "load": ["127.0.0.1:9", "-m", "1"]}[verb]
+        targets = {"robot": ["robot.py"], "load": ["127.0.0.1:9", "-m", "1"], "probe": ["127.0.0.1:9"]}
+        target = targets.get(verb, [])
         capsys.readouterr()
         status = main(["check", verb, *target, f"{name}={junk}" if name.startswith("--") else f"{name}{junk}"])
         error = capsys.readouterr().err

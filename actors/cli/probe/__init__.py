@@ -1,0 +1,1 @@
+"""`sipswarm probe`: one probe from the terminal, and the service of many."""

@@ -1,0 +1,1 @@
+"""Probes of SIP targets: one from the command line, or many for Prometheus by HTTP."""
