@@ -51,6 +51,11 @@ if have promtool "$peers"; then
   check "promtool: every alert fires, and does not" promtool test rules prometheus/rules_test.yml
 fi
 
+# ---- modules of probes
+if have "$bin/sipswarm" "run: make install"; then
+  check "probe.toml" "$bin/sipswarm" check probe --modules prometheus/probe.toml
+fi
+
 # ---- systemd
 if have systemd-analyze "$peers"; then
   unit=$work/sipswarm@.service

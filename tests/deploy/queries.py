@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sipswarm.actors.counting.table import BY_NAME
+from sipswarm.actors.probe.figures import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -18,10 +19,12 @@ DASHBOARD = DEPLOY / "grafana" / "dashboards" / "sipswarm.json"
 
 OF_PROMETHEUS = frozenset({"job", "instance"})
 """labels that every scraped series has"""
+OF_PROBES = {each.name: each for each in FIGURES}
+"""what /probe answers with"""
 
 _RULE = re.compile(r" +- (record|alert): (\S+)\n((?: {8}.*\n| *#.*\n)+)")
 _EXPRESSION = re.compile(r" {8}expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)")
-_NAME = re.compile(r"\b(?:[a-z]+:)?(?:sipswarm_[a-z0-9_]+|up\b)(?::[a-z0-9_]+)?(?:\{([^}]*)\})?")
+_NAME = re.compile(r"\b(?:[a-z]+:)?(?:sipswarm_[a-z0-9_]+|probe_[a-z0-9_]+|up\b)(?::[a-z0-9_]+)?(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')
 _GROUPING = re.compile(r"\b(?:by|on) \(([^)]*)\)")
 
@@ -127,13 +130,14 @@ def faults(selector: Selector, recorded: frozenset[str]) -> Iterator[str]:
             yield f"no rule makes {name}"
     else:
         base = re.sub(r"_(bucket|sum|count)$", "", name)
-        metric = BY_NAME.get(name) or BY_NAME.get(base)
+        metric = BY_NAME.get(name) or BY_NAME.get(base) or OF_PROBES.get(name)
         if metric is None:
             yield f"there is no metric {name}"
             return
         if (metric.kind == "histogram") != (name != metric.name):
             yield f"{metric.name} is a {metric.kind}, so {name} does not exist"
         labels = frozenset(metric.labels) | ({"le"} if name.endswith("_bucket") else frozenset())
+        labels |= {"module"} if name in OF_PROBES else frozenset()  # by relabelling
         closed = dict(metric.closed)
     known = labels | OF_PROMETHEUS
     for label in sorted((grouping | {each.label for each in matchers}) - known):

@@ -9,10 +9,11 @@ import pytest
 
 from sipswarm.actors.cli.answer import answer
 from sipswarm.actors.cli.load import load
+from sipswarm.actors.cli.probe.verb import probe
 
 from .queries import DEPLOY, ROOT
 
-VERBS: dict[str, click.Command] = {"answer": answer, "load": load}
+VERBS: dict[str, click.Command] = {"answer": answer, "load": load, "probe": probe}
 
 
 def of_compose() -> Iterator[list[str]]:
@@ -60,11 +61,11 @@ FOUND = [(place.__name__, words) for place in PLACES for words in place()]
 def test_commands_are_found_in_every_place() -> None:
     places = [place for place, _ in FOUND]
     assert {place: places.count(place) for place in places} == {
-        "of_compose": 2,
+        "of_compose": 3,
         "of_kubernetes": 1,
         "of_systemd": 2,
         "of_containers": 1,
-        "of_readme": 3,
+        "of_readme": 4,
     }
 
 

@@ -90,7 +90,8 @@ def test_what_compose_mounts_exists_and_every_image_has_a_version() -> None:
 
 
 def test_prometheus_of_compose_scrapes_the_services_of_compose() -> None:
-    services = dict(re.findall(r"^  (\w+):\n(?:    .*\n)*? +- --metrics=0\.0\.0\.0:(\d+)$", COMPOSE, re.MULTILINE))
+    address = r"--(?:metrics|serve)=0\.0\.0\.0:(\d+)"
+    services = dict(re.findall(rf"^  (\w+):\n(?:    .*\n)*? +- {address}$", COMPOSE, re.MULTILINE))
     targets = found(r"^ +- (\w+:\d+)$", (DEPLOY / "prometheus" / "prometheus.yml").read_text())
     assert sorted(targets) == sorted(f"{name}:{port}" for name, port in services.items())
 

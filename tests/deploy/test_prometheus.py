@@ -106,21 +106,24 @@ class Registrar(threading.Thread):
 
 
 class Prometheus:
-    """A Prometheus of the test that scrapes two nodes every second, with the rules of deploy/ as often."""
+    """A Prometheus of the test.
 
-    def __init__(self, folder: Path, answer: NodeRun, load: NodeRun) -> None:
+    Args:
+        configuration: the text of its file, which names `rules.yml`.
+        rules: the text of that file.
+    """
+
+    def __init__(self, folder: Path, configuration: str, rules: str) -> None:
         program = require(PROMETHEUS)
         self._folder = folder
         self._url = f"http://{LOOPBACK}:{free_port()}"
-        (folder / "rules.yml").write_text(RULES.read_text().replace("interval: 15s", "interval: 1s"))
-        configuration = folder / "prometheus.yml"
-        configuration.write_text(
-            CONFIGURATION.format(host=LOOPBACK, answer=answer.metrics_port, load=load.metrics_port)
-        )
+        (folder / "rules.yml").write_text(rules)
+        file = folder / "prometheus.yml"
+        file.write_text(configuration)
         self.program = Program(
             [
                 program,
-                f"--config.file={configuration}",
+                f"--config.file={file}",
                 f"--storage.tsdb.path={folder / 'series'}",
                 f"--web.listen-address={self._url.removeprefix('http://')}",
                 "--log.level=warn",
@@ -175,7 +178,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         workers = ["--call-workers", "1", "--media-workers", "1", "--drain", "0s", "--out", str(folder / "results")]
         load = NodeRun(folder, "load", [f"sip:ivr@{by_tcp};transport=tcp", *test, *digits, *workers])
         stack.enter_context(load.program)
-        running = Prometheus(folder, answer, load)
+        running = Prometheus(
+            folder,
+            CONFIGURATION.format(host=LOOPBACK, answer=answer.metrics_port, load=load.metrics_port),
+            RULES.read_text().replace("interval: 15s", "interval: 1s"),  # as often as it scrapes
+        )
         stack.enter_context(running.program)
         running.ready()
         counted = "count(sum by (job) (sipswarm_call_attempts_total > 0)) == 2"

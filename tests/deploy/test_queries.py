@@ -7,7 +7,7 @@ import pytest
 
 from .queries import Query, Selector, dashboard, faults, panels, rules, selectors, variables
 
-ROWS = ["Verdict", "Calls", "Delays", "Media", "Registration", "Engine", "Nodes"]
+ROWS = ["Verdict", "Calls", "Delays", "Media", "Registration", "Engine", "Nodes", "Probes"]
 RECORDED = frozenset(rule.where for rule in rules() if ":" in rule.where)
 QUERIES = [*rules(), *panels()]
 
@@ -34,6 +34,8 @@ def test_a_variable_asks_for_a_label_that_exists() -> None:
         ('sipswarm_calls_active{state=~"early|late"}', "sipswarm_calls_active: state is never 'late'"),
         ("sipswarm_rtp_mos", "sipswarm_rtp_mos is a histogram, so sipswarm_rtp_mos does not exist"),
         ("sipswarm_calls_active_sum", "sipswarm_calls_active is a gauge, so sipswarm_calls_active_sum does not exist"),
+        ("probe_sucess == 0", "there is no metric probe_sucess"),
+        ('probe_sip_phase_duration_seconds{phase="bye"}', "probe_sip_phase_duration_seconds: phase is never 'bye'"),
         ("scenario:sipswarm_calls:ratio5m > 1", "no rule makes scenario:sipswarm_calls:ratio5m"),
         ("sum by (le) (rate(sipswarm_rtp_mos_count[1m]))", "sipswarm_rtp_mos_count has no label le"),
     ],

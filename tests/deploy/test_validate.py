@@ -17,6 +17,7 @@ MISTAKES = [
         "- alert: SipswarmNodeDown\n        expr: up",
         "- alert: SipswarmNodeDown\n        expr: (up",
     ),
+    ("prometheus/probe.toml", "expect-media = true", "expects-media = true"),
     ("systemd/sipswarm@.service", "NoNewPrivileges=yes", "NoNewPrivilege=yes"),
     ("systemd/sipswarm@.service", "ProtectSystem=strict", "ProtectSystem=no"),
     ("systemd/sipswarm@.service", "DynamicUser=yes", "User=root"),
@@ -83,6 +84,7 @@ def test_without_a_tool_it_says_which_and_how_to_get_it_and_fails_only_in_ci(tmp
         left_out = dict(re.findall(r"^left out  (\S+) is missing; (.+)$", done.stdout, re.MULTILINE))
         assert set(left_out) == {
             "promtool",
+            "sipswarm",
             "systemd-analyze",
             "yamllint",
             "hadolint",
