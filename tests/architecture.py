@@ -123,6 +123,8 @@ THIRD_PARTY_HOMES = {
     "click": ("actors/cli/",),
     "rich": ("actors/cli/",),
     "numpy": ("media/",),
+    "pytest": ("sipswarm/pytest_plugin/",),
+    "pytest_asyncio": ("sipswarm/pytest_plugin/asyncio_loop.py",),
 }
 """A library and the only files that may import it; a name with a slash at its end is a folder."""
 

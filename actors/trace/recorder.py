@@ -8,7 +8,7 @@ None.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.message.hop import Hop
@@ -25,6 +25,16 @@ MOST_OCTETS: Final = 128 * 1024
 """Of one call, likewise."""
 MOST_FAILURES: Final = 20
 """Calls of a load whose record is sent to the supervisor, in each worker and in all of them."""
+
+
+class MessageSink(Protocol):
+    """Takes every message, of calls and of others; it must not raise."""
+
+    def put(self, row: Row) -> None:
+        """Take a message; its octets are not masked yet."""
+
+    def close(self) -> None:
+        """Take that no more will come."""
 
 
 class CallRecord:
@@ -66,7 +76,7 @@ class SipTrace:
         file: gets every message, None = there is none.
     """
 
-    __slots__ = ("_calls", "_file", "_hops", "_left_to_tell", "_now", "_of_load", "_offset", "_stranger", "ladders")
+    __slots__ = ("_calls", "_hops", "_left_to_tell", "_now", "_of_load", "_offset", "_sinks", "_stranger", "ladders")
 
     def __init__(
         self,
@@ -76,12 +86,12 @@ class SipTrace:
         clock_offset: float,
         ladders: bool,
         of_load: bool = False,
-        file: TraceFile | None = None,
+        file: MessageSink | None = None,
     ) -> None:
         self._hops = [(hop.transport, (hop.host, hop.port)) for hop in hops]
         self._now = now
         self._offset = clock_offset
-        self._file = file
+        self._sinks: tuple[MessageSink, ...] = () if file is None else (file,)
         self._calls: dict[str, CallRecord] = {}
         self._stranger: tuple[str, Row] | None = None
         """The last message that belonged to no call: the INVITE of the one that begins next."""
@@ -118,6 +128,10 @@ class SipTrace:
         """Keep the messages of each call that begins from now on."""
         self.ladders = True
 
+    def put_to(self, sink: MessageSink) -> None:
+        """Give every message from now on to a sink as well."""
+        self._sinks = (*self._sinks, sink)
+
     def end(self, call_id: str) -> None:
         """Nothing more is added to the record of a call; its other holders still have it."""
         record = self._calls.get(call_id)
@@ -148,8 +162,8 @@ class SipTrace:
                 record = self._calls.get(call_id.decode("utf-8", "surrogateescape"))
                 if record is not None:
                     record.add(row)
-        if self._file is not None:
-            self._file.put(row)
+        for sink in self._sinks:
+            sink.put(row)
 
     def mark(self, call_id: str, message: SipReceived, note: str) -> None:
         """Write a note beside a message that came in and is in the record of its call."""
@@ -176,13 +190,13 @@ class SipTrace:
                 record.add(row)
             else:
                 self._stranger = (call_id, row)
-        if self._file is not None:
-            self._file.put(row)
+        for sink in self._sinks:
+            sink.put(row)
 
     def close(self) -> None:
         """Put on disk what is not yet there."""
-        if self._file is not None:
-            self._file.close()
+        for sink in self._sinks:
+            sink.close()
 
 
 def of(config: NodeConfig, hops: Sequence[Hop], now: Callable[[], float], totals: Totals) -> SipTrace | None:

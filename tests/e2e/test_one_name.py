@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("actors", "media", "sipcore")
+from .wheels import FOLDERS, ROOT, copied_sources, run, wheel_of
+
 STRANGERS = ("random.py", "actors.py", "sipcore.py", "media/__init__.py")
 STOPS = 'raise SystemExit(f"{__file__} was imported as {__name__}")\n'
 SUCCESS = (0, 98)
@@ -65,37 +65,13 @@ def strangers(folder: Path, text: str, names: tuple[str, ...] = STRANGERS) -> Pa
     return folder
 
 
-def environment(path: Path | None = None) -> dict[str, str]:
-    """That of these tests without the checkout in its path, so that names are found as at a user's."""
-    found = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return found if path is None else {**found, "PYTHONPATH": str(path)}
-
-
-def run(arguments: list[str], folder: Path, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment(path),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel of this checkout, and those that its sdist and a ZIP without links build."""
     folder = tmp_path_factory.mktemp("built")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    source = copied_sources(folder / "source")
     (source / "tests").mkdir()
     shutil.copy(__file__, source / "tests")
-    for name in ("sipswarm", *FOLDERS):
-        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     zipped = folder / "zipped"
     shutil.copytree(source, zipped, symlinks=True)
     for name in FOLDERS:
@@ -110,19 +86,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (archive,) = folder.glob("*.tar.gz")
             shutil.unpack_archive(archive, made_from, filter="data")
             (made_from,) = made_from.iterdir()
-        pip = [
-            "-m",
-            "pip",
-            "wheel",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            "-w",
-            str(folder / target),
-        ]
-        done = run([*pip, str(made_from)], folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        wheel_of(made_from, folder / target)
     return folder
 
 

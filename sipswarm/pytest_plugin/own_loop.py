@@ -1,0 +1,43 @@
+"""Without pytest-asyncio: each test with user agents gets an event loop, in which its coroutine function runs."""
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
+
+import pytest
+
+from .settings import Phones, fail, phones_of
+
+Run = Callable[[Coroutine[Any, Any, object]], object]
+RUN: Final = pytest.StashKey[Run]()
+"""Where the item of a test has its way to run a coroutine."""
+
+
+@pytest.fixture
+def _sip_phones(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phones]:
+    if not inspect.iscoroutinefunction(request.function):
+        fail(f"{request.node.name} uses a SIP user agent: write it as `async def`")
+    import asyncio  # here, because a run without SIP does not need it
+
+    phones = phones_of(request, tmp_path_factory)
+    with asyncio.Runner() as runner:
+        request.node.stash[RUN] = runner.run
+        yield phones
+        runner.run(phones.close())
+
+
+@pytest.fixture
+def ua(_sip_phones: Phones, request: pytest.FixtureRequest) -> object:
+    """Return a running `sipswarm.UserAgent` on free ports, with the arguments of the mark `sip`."""
+    return request.node.stash[RUN](_sip_phones.ua())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that has user agents in their event loop."""
+    run = pyfuncitem.stash.get(RUN, None)
+    if run is None:
+        return None
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    run(pyfuncitem.obj(**{name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}))
+    return True

@@ -1,0 +1,137 @@
+"""The user agents of one test, and what is shown of them when it fails.
+
+Each keeps all SIP messages that it sends and receives, those outside of calls too. Its calls are cancelled after
+`ring_time` without a final answer. At the end of the test all of them hang up and close. The report has the ladder of
+each Call-ID once, because two phones of a test call each other; the files have everything of each phone.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sipswarm.actors.agent.placing import Placing
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.trace.kept_messages import KeptMessages
+from sipswarm.actors.trace.ladder import Ladder
+
+from .settings import fail
+
+MOST_LADDERS: Final = 10
+"""Of one phone in the report; the files have all."""
+LONGEST_STEM: Final = 120
+"""Characters of a file's name that are of the test."""
+_NO_NAME = re.compile(r"[^\w.-]+")
+
+
+class KeepingAgent(UserAgent):
+    """A user agent whose messages are kept.
+
+    Args:
+        kept: takes them.
+        options: arguments of `UserAgent`, by their names.
+    """
+
+    def __init__(self, kept: KeptMessages, options: Mapping[str, Any]) -> None:
+        super().__init__(**{**options, "trace": True})
+        self._kept = kept
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        trace = self._node.parts.output.trace
+        if trace is not None:
+            trace.put_to(self._kept)
+        return self
+
+
+class PhonesOfTest:
+    """Starts and ends the user agents of one test.
+
+    Args:
+        options: arguments of each, by their names.
+        ring_time: seconds without a final answer before CANCEL, for calls without one of their own.
+        stem: what the names of the files begin with.
+        folder: returns where they are written.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], ring_time: float, *, stem: str, folder: Callable[[], Path]
+    ) -> None:
+        self._options = options
+        self._placing = Placing(ring_time=ring_time)
+        self._stem = _NO_NAME.sub("-", stem)[-LONGEST_STEM:].lstrip("-.")
+        self._folder = folder
+        self._running = AsyncExitStack()
+        self._agents: dict[str, UserAgent] = {}
+        self._kept: dict[str, KeptMessages] = {}
+
+    async def ua(self) -> UserAgent:
+        """Return the user agent of the fixture `ua`; a test whose arguments are not valid fails."""
+        try:
+            return await self._start("ua", self._options)
+        except (ConfigurationError, TypeError) as error:
+            fail(f"the user agent of this test did not start: {error}")
+
+    async def phone(self, name: str, **options: Any) -> UserAgent:
+        """Return the running user agent of a name; the first time it is started.
+
+        Args:
+            name: the user in its address, or the whole SIP URI.
+            options: arguments of `UserAgent`, on top of those of the mark `sip`.
+
+        Raises:
+            ConfigurationError: an argument is not valid, an address is busy, or options came for a phone that runs.
+        """
+        if name in self._agents:
+            if options:
+                raise ConfigurationError(f"the phone {name!r} runs already; give its options the first time")
+            return self._agents[name]
+        given = {**self._options, **options}
+        is_whole = "@" in name or given.get("domain")  # a domain completes the user
+        address = name if is_whole else f"sip:{name}@127.0.0.1"
+        return await self._start(name, {**given, "from_": options.get("from_", address)})
+
+    async def _start(self, name: str, options: Mapping[str, Any]) -> UserAgent:
+        kept = KeptMessages(time.time() - time.monotonic())
+        agent = await self._running.enter_async_context(KeepingAgent(kept, options))
+        self._kept[name] = kept
+        self._agents[name] = agent.placing_as(self._placing)
+        return self._agents[name]
+
+    async def close(self) -> None:
+        """Hang up all calls and close the user agents, the newest first."""
+        await self._running.aclose()
+
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        """Write a capture and the messages of each phone, and return title and text of each section of the report."""
+        folder: Path | None = None
+        seen: set[str] = set()
+        for name, kept in self._kept.items():
+            if not len(kept):
+                yield f"SIP of {name}", "no message was sent or received"
+                continue
+            ladders = kept.ladders()
+            new = {call_id: ladder for call_id, ladder in ladders.items() if call_id not in seen}
+            seen |= new.keys()
+            lines = [str(ladder) for ladder in list(new.values())[:MOST_LADDERS]]
+            if len(new) > MOST_LADDERS:
+                lines.append(f"{len(new) - MOST_LADDERS} further ladders are in the file")
+            if len(new) < len(ladders):
+                lines.append(f"{len(ladders) - len(new)} of its calls are shown above")
+            try:
+                folder = folder or self._folder()
+                lines.append(self._written(folder, name, kept, ladders))
+            except OSError as error:
+                lines.append(f"no files were written: {error}; name another folder by --sip-dir")
+            yield f"SIP of {name}", "\n\n".join(lines)
+
+    def _written(self, folder: Path, name: str, kept: KeptMessages, ladders: Mapping[str, Ladder]) -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{self._stem}.{_NO_NAME.sub('-', name)}"
+        capture, text = folder / f"{stem}.pcap", folder / f"{stem}.txt"
+        capture.write_bytes(kept.capture())
+        text.write_text("\n\n\n".join(ladder.full() for ladder in ladders.values()) + "\n", "utf-8", "replace")
+        return f"capture: {capture}\nmessages in full: {text}"

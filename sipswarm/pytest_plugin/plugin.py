@@ -1,0 +1,91 @@
+"""The plug-in as pytest loads it: options, the mark `sip`, fixtures for all tests, and the report of failed tests.
+
+The user agents of a test live in the event loop of the test. With pytest-asyncio that is the loop of pytest-asyncio,
+else one that is made here (`asyncio_loop`, `own_loop`). A failed test that used them gets the ladder of each of its
+calls into its report, and captures as files. In a traceback that ends in an error of sipswarm, the frames of sipswarm
+are left out, so that the line of the test is the one that is shown; `--full-trace` shows them.
+
+pytest imports this file in each of its runs. It must stay small, and must not import what a run without SIP does not
+need.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
+
+import pytest
+
+from .settings import PHONES, Phones, add_options, fail, settings_of
+
+OURS: Final = "sipswarm"
+BETWEEN: Final = frozenset((OURS, "asyncio"))
+"""Packages whose frames stand between the line of a test and an error of ours."""
+RUNNERS: Final = BETWEEN | {"_pytest", "pluggy", "pytest_asyncio", "contextlib"}
+"""Packages whose frames are no line of a user."""
+MARK: Final = (
+    "sip(target, *, ring_time, **options): SIP URI to test, seconds until its calls are cancelled, and arguments of "
+    "each sipswarm.UserAgent of the test"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark, and choose whose event loop the user agents run in."""
+    config.addinivalue_line("markers", MARK)
+    if config.pluginmanager.hasplugin("asyncio"):
+        from . import asyncio_loop
+
+        config.pluginmanager.register(asyncio_loop, "sipswarm-asyncio-loop")
+    else:
+        from . import own_loop
+
+        config.pluginmanager.register(own_loop, "sipswarm-own-loop")
+
+
+@pytest.fixture
+def phone(_sip_phones: Phones) -> Callable[..., Awaitable[object]]:
+    """Start further user agents: `bob = await phone("bob", **options)`, with the arguments of `UserAgent`.
+
+    The same name gets the same user agent. All of them are closed at the end of the test.
+    """
+    return _sip_phones.phone
+
+
+@pytest.fixture
+def sip_target(request: pytest.FixtureRequest) -> str:
+    """Return the SIP URI to test: of the mark `sip`, else of --sip-target, else of the ini file."""
+    target = settings_of(request.node).target
+    if not target:
+        fail('there is no target: give --sip-target URI, sip_target in the ini file, or @pytest.mark.sip("URI")')
+    return target
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the line of the test for an error of ours, and the SIP of a failed test."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        _hide_our_frames(call.excinfo)
+    report = yield
+    phones = item.stash.get(PHONES, None)
+    if phones is not None and report.failed:
+        del item.stash[PHONES]  # once: the teardown may fail too
+        report.sections.extend(phones.evidence())
+    return report
+
+
+def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave out what stands between a user's line and the error of ours that it got."""
+    if type(excinfo.value).__module__.partition(".")[0] != OURS:
+        return
+    kept = excinfo.traceback.filter(lambda entry: _package(entry) not in BETWEEN)
+    if any(_package(entry) not in RUNNERS for entry in kept):
+        excinfo.traceback = kept
+
+
+def _package(entry: pytest.TracebackEntry) -> str:
+    return str(entry.frame.f_globals.get("__name__", "")).partition(".")[0]
