@@ -8,8 +8,6 @@ import pytest
 
 from sipswarm.actors.trace.pcap import HEADER
 
-pytest_plugins = ("pytester",)
-
 OWN = ("-p", "no:asyncio")
 ASYNCIO = ("-p", "asyncio", "-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
 needs_asyncio = pytest.mark.skipif(

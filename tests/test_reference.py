@@ -1,0 +1,106 @@
+"""docs/reference.md is what the docstrings say now, and they say something of everything that users have."""
+
+import ast
+from pathlib import Path
+
+import griffe
+import pytest
+
+import sipswarm
+
+from . import reference
+
+NAMES = reference.public(reference.package())
+
+
+def test_the_page_is_that_of_the_docstrings() -> None:
+    is_fresh = reference.PAGE.read_text() == reference.page(NAMES)
+    assert is_fresh, f"docs/reference.md is old: run {reference.COMMAND}, and look at what has changed"
+
+
+def test_every_name_argument_and_attribute_has_its_words() -> None:
+    assert list(reference.gaps(NAMES)) == []
+
+
+def test_the_page_has_every_public_name_method_and_argument() -> None:
+    page = reference.PAGE.read_text()
+    assert set(NAMES) == set(sipswarm.__all__) - {"__version__"}
+    for name in NAMES:
+        assert f"\n### {name}\n" in page
+        assert f"(#{name.lower()})" in page
+    for method in ("invite", "listen", "request", "subscribe", "register"):
+        assert f"\n#### UserAgent.{method}\n" in page
+    function = next(
+        node
+        for node in ast.walk(ast.parse((reference.ROOT / "actors" / "agent" / "user_agent.py").read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    )
+    entry = page.partition("\n### UserAgent\n")[2].partition("\n####")[0]
+    for argument in [*function.args.args[1:], *function.args.kwonlyargs]:
+        assert f"| `{argument.arg}` |" in entry
+
+
+MODULE = '''
+class Open:
+    """A class.
+
+    Args:
+        given: a thing, in seconds.
+
+    Raises:
+        ValueError: it is late.
+    """
+
+    silent = 1
+    said: int = 2
+    """In seconds | or not."""
+
+    def __init__(self, given: float = 1.0, *, other: str) -> None:
+        pass
+
+    def act(self, first: int, second: int) -> int:
+        """Do something with `first`.
+
+        Returns:
+            A number.
+        """
+
+    def inner(self, a: int, b: int) -> None:
+        """Do it; not for users."""
+
+    def _hidden(self) -> None:
+        pass
+'''
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> dict[str, griffe.Object]:
+    """Those of a package with gaps."""
+    folder = tmp_path / "sipswarm"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('from sipswarm.open_ import Open\n\n__all__ = ["Open", "__version__"]\n')
+    (folder / "open_.py").write_text(MODULE)
+    return reference.public(reference.package(tmp_path))
+
+
+def test_what_has_no_words_is_found(names: dict[str, griffe.Object]) -> None:
+    assert list(reference.gaps(names)) == [
+        "Open: nothing about the argument other",
+        "Open.silent: no docstring",
+        "Open.act: nothing about the argument second",
+    ]
+
+
+def test_an_entry_has_signature_tables_and_methods(names: dict[str, griffe.Object]) -> None:
+    page = reference.page(names)
+    assert page.startswith(reference.OPENING)
+    assert "**Further names**: [Open](#open)" in page
+    assert "```python\nOpen(given: float = 1.0, *, other: str)\n```\n\nA class.\n" in page
+    assert "| argument | type | default | meaning |\n| --- | --- | --- | --- |\n" in page
+    assert "| `given` | `float` | `1.0` | a thing, in seconds. |\n" in page
+    assert "| `ValueError` | it is late. |\n" in page
+    assert "| `said` | `int` | In seconds \\| or not. |\n" in page
+    assert "#### Open.act\n\n```python\nact(first: int, second: int) -> int\n```\n" in page
+    assert "Returns: A number.\n" in page
+    assert "inner" not in page
+    assert "_hidden" not in page
