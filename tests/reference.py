@@ -29,6 +29,30 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }  # fmt: skip
 """The chapters of the page. A public name that is in none of them comes in the last one."""
+CONSTRUCTED: Final = frozenset(
+    ("UserAgent", "Call", "MediaHandler", "Listener", "TlsConfig", "StopVariable", "Uri")
+)
+"""The classes that users make; the others they get."""
+ONLY: Final[Mapping[str, frozenset[str]]] = {
+    "CallParameters": frozenset(("get", "has")),
+    "Ladder": frozenset(("lines", "full")),
+    "MediaLease": frozenset(),
+    "Row": frozenset(("field",)),
+    "Subscription": frozenset(("end",)),
+    "Uri": frozenset(("parse", "replace")),
+}
+"""The methods that users have of a class, where it has others."""
+LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+    "Call": frozenset(
+        (
+            "attend", "receive_by", "came", "miss", "judged", "close_record", "close", "call_back", "decide",
+            "send_invite", "start_under_plays",
+        )
+    ),
+    "CallError": frozenset(("again",)),
+    "MediaLease": frozenset(("sockets", "ready", "line", "worker")),
+}  # fmt: skip
+"""What is no user's, and does not say so itself."""
 FURTHER: Final = "Further names"
 OPENING: Final = f"""# Python reference
 
@@ -79,20 +103,47 @@ def members_of(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> dict
     for owner in [class_, *(base for base in class_.mro() if base.path not in shown)]:
         for name, member in owner.members.items():
             target = _target(member)
-            if not (name.startswith("_") or name in found or isinstance(target, griffe.Module | griffe.Class)):
-                if NOT_FOR_USERS not in _words(target):
-                    found[name] = target
+            if name in found or not _is_for_users(class_.name, name, target):
+                continue
+            found[name] = target
     return found
+
+
+def _is_for_users(class_: str, name: str, member: griffe.Object) -> bool:
+    if name.startswith("_") or NOT_FOR_USERS in _words(member) or name in LEFT_OUT.get(class_, ()):
+        return False
+    if isinstance(member, griffe.Function):
+        return class_ not in ONLY or name in ONLY[class_]
+    return isinstance(member, griffe.Attribute)
 
 
 def _words(found: griffe.Object) -> str:
     return found.docstring.value if found.docstring is not None else ""
 
 
+def _all_words(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> str:
+    """Return what a class and its bases that are not public say of themselves."""
+    shown = {names[name].path for name in bases_of(class_, names)}
+    return "\n\n".join(_words(each) for each in [class_, *class_.mro()] if each.path not in shown)
+
+
+def _said_of(class_: griffe.Class) -> dict[str, str]:
+    """Return what the docstring of a class says of its arguments and attributes, by their names."""
+    found = {}
+    for section in _sections(class_):
+        if isinstance(section, griffe.DocstringSectionParameters | griffe.DocstringSectionAttributes):
+            found.update({name: each.description for each in section.value for name in _LIST.split(each.name)})
+    return found
+
+
+def _sections(found: griffe.Object) -> list[griffe.DocstringSection]:
+    return [] if found.docstring is None else found.docstring.parse("google", warnings=False)
+
+
 def _init_of(class_: griffe.Class) -> griffe.Function | None:
-    """Return the constructor that a class has written, or a dataclass has by its fields."""
+    """Return the constructor of a class that users make: a written one, or that of a dataclass."""
     found = class_.members.get("__init__")
-    return found if isinstance(found, griffe.Function) else None
+    return found if isinstance(found, griffe.Function) and class_.name in CONSTRUCTED else None
 
 
 # ---- what has no words
@@ -110,7 +161,7 @@ def gaps(names: Mapping[str, griffe.Object]) -> Iterator[str]:
             if init is not None and "dataclass" not in found.labels:
                 yield from _unsaid(name, init, _words(found) + _words(init) + _attribute_names(found))
             for member, each in members_of(found, names).items():
-                if not _words(each) and member not in _WORD.findall(_words(found)):
+                if not _words(each) and member not in _WORD.findall(_all_words(found, names)):
                     yield f"{name}.{member}: no docstring"
                 if isinstance(each, griffe.Function):
                     yield from _unsaid(f"{name}.{member}", each, _words(each))
@@ -176,16 +227,17 @@ def _class(name: str, found: griffe.Class, names: Mapping[str, griffe.Object]) -
     bases = bases_of(found, names)
     if bases:
         yield f"Has everything of {', '.join(f'[{base}](#{base.lower()})' for base in bases)}.\n"
-    yield from _text(found, init)
-    if init is not None and "dataclass" not in found.labels:
-        yield from _text(init, init)
-    members = members_of(found, names)
+    shown = {names[base].path for base in bases}
+    for each in (found, *(base for base in found.mro() if base.path not in shown)):
+        yield from _text(each, init)
+    said, members = _said_of(found), members_of(found, names)
     attributes = {each: one for each, one in members.items() if isinstance(one, griffe.Attribute)}
     if attributes:
-        yield from _table(
-            ("attribute", "type", "meaning"),
-            [(f"`{each}`", _type(one.annotation), _line(_words(one))) for each, one in attributes.items()],
-        )
+        rows = [
+            (f"`{each}`", _type(one.annotation), _line(_words(one) or said.get(each, "")))
+            for each, one in attributes.items()
+        ]
+        yield from _table(("attribute", "type", "meaning"), rows)
     for each, one in members.items():
         if isinstance(one, griffe.Function):
             yield f"#### {name}.{each}\n"
@@ -221,10 +273,12 @@ def _signature(name: str, function: griffe.Function, *, returns: bool = True) ->
 
 def _text(found: griffe.Object, function: griffe.Function | None) -> Iterator[str]:
     """Yield the docstring: its text, a table of the arguments, what is returned, and a table of the errors."""
-    if found.docstring is None:
-        return
-    for section in found.docstring.parse("google", warnings=False):
+    for section in _sections(found):
         match section:
+            case griffe.DocstringSectionAttributes():
+                continue  # in the table of the attributes
+            case griffe.DocstringSectionParameters() if function is None:
+                continue  # of a constructor that is no user's
             case griffe.DocstringSectionText():
                 yield f"{section.value.strip()}\n"
             case griffe.DocstringSectionParameters():
@@ -265,7 +319,7 @@ def _type(annotation: object) -> str:
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Yield a table without the columns that are empty in all rows."""
     used = [number for number in range(len(head)) if any(row[number] for row in rows)]
-    lines = [[head[number] for number in used], ["---"] * len(used), *([row[number] for number in used] for row in rows)]
+    lines = [[row[number] for number in used] for row in (head, ["---"] * len(head), *rows)]
     yield "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -41,7 +41,7 @@ def test_the_page_has_every_public_name_method_and_argument() -> None:
 
 
 MODULE = '''
-class Open:
+class Call:
     """A class.
 
     Args:
@@ -78,29 +78,29 @@ def names(tmp_path: Path) -> dict[str, griffe.Object]:
     """Those of a package with gaps."""
     folder = tmp_path / "sipswarm"
     folder.mkdir()
-    (folder / "__init__.py").write_text('from sipswarm.open_ import Open\n\n__all__ = ["Open", "__version__"]\n')
+    (folder / "__init__.py").write_text('from sipswarm.open_ import Call\n\n__all__ = ["Call", "__version__"]\n')
     (folder / "open_.py").write_text(MODULE)
     return reference.public(reference.package(tmp_path))
 
 
 def test_what_has_no_words_is_found(names: dict[str, griffe.Object]) -> None:
     assert list(reference.gaps(names)) == [
-        "Open: nothing about the argument other",
-        "Open.silent: no docstring",
-        "Open.act: nothing about the argument second",
+        "Call: nothing about the argument other",
+        "Call.silent: no docstring",
+        "Call.act: nothing about the argument second",
     ]
 
 
 def test_an_entry_has_signature_tables_and_methods(names: dict[str, griffe.Object]) -> None:
     page = reference.page(names)
     assert page.startswith(reference.OPENING)
-    assert "**Further names**: [Open](#open)" in page
-    assert "```python\nOpen(given: float = 1.0, *, other: str)\n```\n\nA class.\n" in page
+    assert "**Calls**: [Call](#call)" in page
+    assert "```python\nUri(given: float = 1.0, *, other: str)\n```\n\nA class.\n" in page
     assert "| argument | type | default | meaning |\n| --- | --- | --- | --- |\n" in page
     assert "| `given` | `float` | `1.0` | a thing, in seconds. |\n" in page
     assert "| `ValueError` | it is late. |\n" in page
     assert "| `said` | `int` | In seconds \\| or not. |\n" in page
-    assert "#### Open.act\n\n```python\nact(first: int, second: int) -> int\n```\n" in page
+    assert "#### Call.act\n\n```python\nact(first: int, second: int) -> int\n```\n" in page
     assert "Returns: A number.\n" in page
     assert "inner" not in page
     assert "_hidden" not in page

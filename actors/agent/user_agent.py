@@ -218,7 +218,7 @@ class UserAgent:
         return UserAgent(from_, node=node, **options).placing_as(self._placing)
 
     def placing_as(self, placing: Placing) -> Self:
-        """Return the same user agent with another `Placing` for its calls."""
+        """Return the same user agent with another `Placing` for its calls; not for users."""
         one = copy.copy(self)
         one._placing = placing
         return one
@@ -264,7 +264,11 @@ class UserAgent:
         return self._node.parts.factory.new_call_id()
 
     def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
-        """Return a media handler by the man page's name, such as `media_recv_echo`; `media_` may be left out."""
+        """Return a media handler by the man page's name, such as `media_recv_echo`; `media_` may be left out.
+
+        Args:
+            arguments, options: those of the handler, such as `echo`.
+        """
         return media_handlers.by_name(name, *arguments, **options)
 
     # ---- outgoing calls
@@ -292,7 +296,7 @@ class UserAgent:
         return await self.place(to, CallParameters(**param))
 
     async def place(self, to: str | Mapping[str, Any], parameters: CallParameters, call: Call | None = None) -> Call:
-        """Place a call, as `invite` does.
+        """Place a call, as `invite` does; not for users.
 
         Args:
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
@@ -301,7 +305,7 @@ class UserAgent:
         return await self._caller.place(to, parameters, self._placing, call)
 
     def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
-        """Set up a call that `place` will place.
+        """Set up a call that `place` will place; not for users.
 
         Raises:
             ConfigurationError: `to` is not valid.
@@ -591,6 +595,7 @@ class UserAgent:
             resp40x: a 401 or 407 that an earlier `register` got, to be answered at once.
             cb_final: called as ("OK", expires, response) or ("FAIL", {code or errno}, response) on each result. Then
                 the method returns 0 at once and raises nothing that the callback gets.
+            headers: further header fields, `_` in a name stands for `-`.
 
         Returns:
             The seconds granted.

@@ -343,7 +343,7 @@ class Call:
         return self
 
     def receive(self, message: Request | Response, source: Hop) -> None:
-        """Take a message of this call; a `receiver` passes messages on by this."""
+        """Take a message of this call from its `source`; a `receiver` passes messages on by this."""
         self.actor.receive(message, source, 0, self.actor_loop.now())
         self.actor_loop.touch(self.actor)
 
@@ -356,14 +356,14 @@ class Call:
     # ---- an incoming call
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a provisional response, 101 to 199 (RFC 3261 section 13.3.1.1)."""
+        """Send a `status` from 101 to 199 with further `headers`, (name, value) (RFC 3261 section 13.3.1.1)."""
         checked_status("status", status)
         pairs = checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), described=self.param.sdp is not None)
         self.actor_loop.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a provisional response with the answer, so that the remote side receives media before the call is up."""
+        """Send a `status` as `ring`, `headers` and the answer: the remote side gets media before the call is up."""
         checked_status("status", status)
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), early_media=True, described=described)
@@ -398,7 +398,7 @@ class Call:
         self.actor_loop.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Refuse the call with a final status from 300 to 699."""
+        """Refuse the call with a `status` from 300 to 699, its `reason` and further `headers`, (name, value)."""
         checked_refusal("status", status)
         pairs = checked_pairs("headers", headers, contacts=True)
         self.actor.reject(status, checked_text("reason", reason), pairs, self.actor_loop.now())

@@ -200,7 +200,7 @@ def send_recv(
 
 
 def play(file: str | Path, repeat: int = 1) -> MediaHandler:
-    """Play a file, drop the received audio."""
+    """Play a file `repeat` times, less than 0 = endless; drop the received audio."""
     return send_recv(file, repeat)
 
 
@@ -241,6 +241,7 @@ def record(file: str | Path, sides: str = "heard") -> MediaHandler:
     """Record the received audio, send silence.
 
     Args:
+        file: its name, as for `Call.record`.
         sides: as for `Call.record`.
     """
     return MediaHandler(("silence",), recording_sink(file, sides))

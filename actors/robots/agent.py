@@ -137,7 +137,11 @@ class RobotAgent(UserAgent):
     async def register(
         self, registrar: str = "", *, contact: str = "", expires: int = 900, refresh: bool = False, **options: Any
     ) -> int:
-        """As `UserAgent.register`; after a reload, a binding that is requested in the same way again stays."""
+        """As `UserAgent.register`; after a reload, a binding that is requested in the same way again stays.
+
+        Args:
+            registrar, contact, expires, refresh, options: as there.
+        """
         arrangement = self._arrangement
         if not expires or not arrangement.owns(self.from_):
             return await super().register(registrar, contact=contact, expires=expires, refresh=refresh, **options)

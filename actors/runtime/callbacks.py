@@ -20,7 +20,7 @@ from typing import Any
 
 
 class StopVariable:
-    """A variable that a callback sets: to its first argument, or to True without one."""
+    """A variable whose `value` a callback sets: to its first argument, or to True without one; None before."""
 
     __slots__ = ("value",)
 

@@ -15,6 +15,7 @@ from .masking import masked
 
 WIDTH: Final = 100
 """Columns of the drawing."""
+NOTHING: Final = "no message was recorded; UserAgent(trace=True) and ua.keep_ladders() have them recorded"
 _SPAN: Final = 52
 """Columns between the two lines of life."""
 _MARGIN: Final = 20
@@ -52,6 +53,7 @@ class Ladder:
     """The newest messages of one call, oldest first.
 
     Args:
+        rungs: the messages.
         left_out: how many older ones are not kept any more.
         clock_offset: seconds from our monotonic times to those since 1970.
     """
@@ -67,7 +69,7 @@ class Ladder:
     def lines(self) -> Iterator[str]:
         """The drawing: a line for each message, at most 100 columns wide where addresses are short enough."""
         if not self.rungs:
-            yield "no message was recorded"
+            yield NOTHING
             return
         first = self.rungs[0]
         left, right = _place(first.local, first.transport), _place(first.remote, first.transport)

@@ -562,7 +562,13 @@ class Request(Message):
 
     @classmethod
     def build(cls, method: str, uri: str, header_pairs: Sequence[tuple[str, str]], body: bytes = b"") -> "Request":
-        """Make a request from (name, value) pairs; Content-Length is written by itself."""
+        """Make a request; Content-Length is written by itself.
+
+        Args:
+            method, uri: as they stand in the start line.
+            header_pairs: (name, value) of each header field, in order.
+            body: octets.
+        """
         return cls(method, uri, Headers.of(header_pairs), body)
 
     @property
@@ -618,7 +624,14 @@ class Response(Message):
     def build(
         cls, status: int, reason: str | None, header_pairs: Sequence[tuple[str, str]], body: bytes = b""
     ) -> "Response":
-        """Make a response from (name, value) pairs; without a reason the usual phrase is written."""
+        """Make a response; Content-Length is written by itself.
+
+        Args:
+            status: from 100 to 699.
+            reason: its phrase; None = the usual one.
+            header_pairs: (name, value) of each header field, in order.
+            body: octets.
+        """
         phrase = REASON_PHRASES.get(status, "Unknown") if reason is None else reason
         return cls(status, phrase, Headers.of(header_pairs), body)
 
@@ -640,7 +653,9 @@ class Response(Message):
         101 to 299 to INVITE, SUBSCRIBE, REFER or NOTIFY (12.1.1).
 
         Args:
+            reason: phrase; None = the usual one.
             extra: further (name, value) pairs.
+            body, content_type: octets, and their type.
         """
         if reason is None:
             reason = REASON_PHRASES.get(status, "Unknown")

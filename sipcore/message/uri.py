@@ -224,7 +224,7 @@ class Uri:
         params: UriParameters | None = None,
         headers: Iterable[tuple[str, str]] | None = None,
     ) -> "Uri":
-        """Return a copy with the given parts changed; what is None stays."""
+        """Return a copy with another user, host, port, params or headers; what is None stays."""
         return Uri(
             self.scheme,
             self.user if user is None else user,

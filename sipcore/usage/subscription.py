@@ -204,9 +204,11 @@ class Notified(NamedTuple):
     state: str
     """Of Subscription-State: active, pending, terminated."""
     body: bytes
+    """Its octets."""
     content_type: str
     """In lower case, without parameters; empty without a body."""
     request: Request
+    """The NOTIFY itself."""
 
 
 class SubscriptionEnded(NamedTuple):

@@ -12,13 +12,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
+import pytest
+
 from sipswarm.actors.agent.placing import Placing
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.trace.kept_messages import KeptMessages
 from sipswarm.actors.trace.ladder import Ladder
-
-from .settings import fail
 
 MOST_LADDERS: Final = 10
 """Of one phone in the report; the files have all."""
@@ -73,7 +73,7 @@ class PhonesOfTest:
         try:
             return await self._start("ua", self._options)
         except (ConfigurationError, TypeError) as error:
-            fail(f"the user agent of this test did not start: {error}")
+            pytest.fail(f"the user agent of this test did not start: {error}", pytrace=False)
 
     async def phone(self, name: str, **options: Any) -> UserAgent:
         """Return the running user agent of a name; the first time it is started.

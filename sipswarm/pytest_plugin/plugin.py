@@ -9,7 +9,7 @@ pytest imports this file in each of its runs. It must stay small, and must not i
 need.
 """
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, Final
 
 import pytest
@@ -82,10 +82,11 @@ def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Leave out what stands between a user's line and the error of ours that it got."""
     if type(excinfo.value).__module__.partition(".")[0] != OURS:
         return
-    kept = excinfo.traceback.filter(lambda entry: _package(entry) not in BETWEEN)
-    if any(_package(entry) not in RUNNERS for entry in kept):
+    kept = excinfo.traceback.filter(lambda entry: _package(entry.frame.f_globals) not in BETWEEN)
+    if any(_package(entry.frame.f_globals) not in RUNNERS for entry in kept):
         excinfo.traceback = kept
 
 
-def _package(entry: pytest.TracebackEntry) -> str:
-    return str(entry.frame.f_globals.get("__name__", "")).partition(".")[0]
+def _package(names: Mapping[str, object]) -> str:
+    """Return the package of a frame by its global names."""
+    return str(names.get("__name__", "")).partition(".")[0]

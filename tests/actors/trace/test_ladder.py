@@ -77,4 +77,5 @@ def test_controls_and_what_is_no_text_stand_as_escapes(octets: bytes, shown: str
 
 
 def test_a_ladder_without_messages_says_so() -> None:
-    assert str(Ladder()) == Ladder().full() == "no message was recorded"
+    assert str(Ladder()) == Ladder().full()
+    assert str(Ladder()).startswith("no message was recorded; UserAgent(trace=True)")
