@@ -29,9 +29,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }  # fmt: skip
 """The chapters of the page. A public name that is in none of them comes in the last one."""
-CONSTRUCTED: Final = frozenset(
-    ("UserAgent", "Call", "MediaHandler", "Listener", "TlsConfig", "StopVariable", "Uri")
-)
+CONSTRUCTED: Final = frozenset(("UserAgent", "Call", "MediaHandler", "Listener", "TlsConfig", "StopVariable", "Uri"))
 """The classes that users make; the others they get."""
 ONLY: Final[Mapping[str, frozenset[str]]] = {
     "CallParameters": frozenset(("get", "has")),
@@ -228,8 +226,8 @@ def _class(name: str, found: griffe.Class, names: Mapping[str, griffe.Object]) -
     if bases:
         yield f"Has everything of {', '.join(f'[{base}](#{base.lower()})' for base in bases)}.\n"
     shown = {names[base].path for base in bases}
-    for each in (found, *(base for base in found.mro() if base.path not in shown)):
-        yield from _text(each, init)
+    for owner in (found, *(base for base in found.mro() if base.path not in shown)):
+        yield from _text(owner, init)
     said, members = _said_of(found), members_of(found, names)
     attributes = {each: one for each, one in members.items() if isinstance(one, griffe.Attribute)}
     if attributes:
@@ -288,8 +286,8 @@ def _text(found: griffe.Object, function: griffe.Function | None) -> Iterator[st
                 ]
                 yield from _table(("argument", "type", "default", "meaning"), rows)
             case griffe.DocstringSectionRaises():
-                rows = [(_names(str(each.annotation).strip("()")), _line(each.description)) for each in section.value]
-                yield from _table(("error", "when"), rows)
+                errors = [(_names(str(each.annotation).strip("()")), _line(each.description)) for each in section.value]
+                yield from _table(("error", "when"), errors)
             case griffe.DocstringSectionReturns():
                 yield f"Returns: {' '.join(_line(each.description) for each in section.value)}\n"
             case griffe.DocstringSectionAdmonition():
@@ -332,7 +330,7 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"```python\n{text}\n```\n"
+    return f"```py\n{text}\n```\n"
 
 
 if __name__ == "__main__":

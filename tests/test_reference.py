@@ -95,12 +95,12 @@ def test_an_entry_has_signature_tables_and_methods(names: dict[str, griffe.Objec
     page = reference.page(names)
     assert page.startswith(reference.OPENING)
     assert "**Calls**: [Call](#call)" in page
-    assert "```python\nUri(given: float = 1.0, *, other: str)\n```\n\nA class.\n" in page
+    assert "```py\nCall(given: float = 1.0, *, other: str)\n```\n\nA class.\n" in page
     assert "| argument | type | default | meaning |\n| --- | --- | --- | --- |\n" in page
     assert "| `given` | `float` | `1.0` | a thing, in seconds. |\n" in page
     assert "| `ValueError` | it is late. |\n" in page
     assert "| `said` | `int` | In seconds \\| or not. |\n" in page
-    assert "#### Call.act\n\n```python\nact(first: int, second: int) -> int\n```\n" in page
+    assert "#### Call.act\n\n```py\nact(first: int, second: int) -> int\n```\n" in page
     assert "Returns: A number.\n" in page
     assert "inner" not in page
     assert "_hidden" not in page

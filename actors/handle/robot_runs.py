@@ -17,6 +17,7 @@ from ..runtime.callbacks import answers_later, takes
 from .call import Call
 
 Robot = Callable[[Call], Awaitable[None]]
+"""A coroutine function of a call, or a function that returns a coroutine; its end ends the call."""
 
 
 def checked_robot(what: str, given: Any) -> Robot:

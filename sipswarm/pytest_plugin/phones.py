@@ -39,6 +39,9 @@ class KeepingAgent(UserAgent):
         super().__init__(**{**options, "trace": True})
         self._kept = kept
 
+    def __repr__(self) -> str:
+        return f"<UserAgent {self.from_}>"
+
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         trace = self._node.parts.output.trace
@@ -57,9 +60,7 @@ class PhonesOfTest:
         folder: returns where they are written.
     """
 
-    def __init__(
-        self, options: Mapping[str, Any], ring_time: float, *, stem: str, folder: Callable[[], Path]
-    ) -> None:
+    def __init__(self, options: Mapping[str, Any], ring_time: float, *, stem: str, folder: Callable[[], Path]) -> None:
         self._options = options
         self._placing = Placing(ring_time=ring_time)
         self._stem = _NO_NAME.sub("-", stem)[-LONGEST_STEM:].lstrip("-.")

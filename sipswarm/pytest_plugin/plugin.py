@@ -68,9 +68,14 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the line of the test for an error of ours, and the SIP of a failed test."""
-    if call.excinfo is not None and not item.config.getoption("fulltrace"):
-        _hide_our_frames(call.excinfo)
-    report = yield
+    hidden = [] if call.excinfo is None or item.config.getoption("fulltrace") else _between(call.excinfo)
+    for names in hidden:
+        names["__tracebackhide__"] = True  # a filtered ExceptionInfo.traceback does not survive pytest's own cut
+    try:
+        report = yield
+    finally:
+        for names in hidden:
+            names.pop("__tracebackhide__", None)
     phones = item.stash.get(PHONES, None)
     if phones is not None and report.failed:
         del item.stash[PHONES]  # once: the teardown may fail too
@@ -78,13 +83,14 @@ def pytest_runtest_makereport(
     return report
 
 
-def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Leave out what stands between a user's line and the error of ours that it got."""
+def _between(excinfo: pytest.ExceptionInfo[BaseException]) -> list[dict[str, Any]]:
+    """Return the global names of the frames between a user's line and the error of ours that it got."""
     if type(excinfo.value).__module__.partition(".")[0] != OURS:
-        return
-    kept = excinfo.traceback.filter(lambda entry: _package(entry.frame.f_globals) not in BETWEEN)
-    if any(_package(entry.frame.f_globals) not in RUNNERS for entry in kept):
-        excinfo.traceback = kept
+        return []
+    frames = [entry.frame.f_globals for entry in excinfo.traceback]
+    if all(_package(names) in RUNNERS for names in frames):
+        return []
+    return [names for names in frames if _package(names) in BETWEEN]
 
 
 def _package(names: Mapping[str, object]) -> str:

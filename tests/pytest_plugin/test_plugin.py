@@ -81,7 +81,7 @@ def test_the_report_of_a_failed_test_has_its_line_its_ladders_and_captures(
         [
             ">*await ua.invite(to)",
             "E*CallRejected: 486 Busy Here",
-            "*test_it.py:12: CallRejected",
+            "*test_it.py:11: CallRejected",
             "*SIP of ua*",
             "*|-- OPTIONS sip:bob@*",
             "*|<* 200 OK --|*to OPTIONS*",

@@ -8,7 +8,7 @@ HERE, THERE = ("192.0.2.1", 5060), ("192.0.2.2", 5070)
 
 
 def row(at: float, call_id: str, start: str = "OPTIONS sip:b@192.0.2.2 SIP/2.0", *, sent: bool = True) -> Row:
-    text = f"{start}\r\nCall-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\nAuthorization: Digest response=\"0123abcd\"\r\n\r\n"
+    text = f'{start}\r\nCall-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\nAuthorization: Digest response="0123abcd"\r\n\r\n'
     return at, sent, "udp", HERE, THERE, text.encode(), ""
 
 
