@@ -42,7 +42,9 @@ class CallRejected(CallError):
     def __init__(self, status: int, reason: str, response: Response | None = None) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
+        """Of the final response, 300 to 699."""
         self.reason = reason
+        """Its reason phrase."""
         self.response = response
         """The response itself, where there is one; a 401 or 407 may be answered by `resp40x` (man page C31)."""
 

@@ -5,6 +5,8 @@
 is "not for users", or has a name with an underscore, is left out. Not a test.
 """
 
+import ast
+import itertools
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,14 +98,39 @@ def bases_of(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> list[s
 
 def members_of(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> dict[str, griffe.Object]:
     """Return what users have of a class, in the order of the source: its own, and that of bases that are not public."""
-    shown = {names[name].path for name in bases_of(class_, names)}
     found: dict[str, griffe.Object] = {}
-    for owner in [class_, *(base for base in class_.mro() if base.path not in shown)]:
-        for name, member in owner.members.items():
+    for owner in _own_classes(class_, names):
+        for name, member in {**owner.members, **_in_pairs(owner)}.items():
             target = _target(member)
             if name in found or not _is_for_users(class_.name, name, target):
                 continue
             found[name] = target
+    return found
+
+
+def _own_classes(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> list[griffe.Class]:
+    """Return a class and those of its bases that have no entry of their own."""
+    shown = {each.path for each in names.values()}
+    return [class_, *(base for base in class_.mro() if base.path not in shown)]
+
+
+def _in_pairs(class_: griffe.Class) -> dict[str, griffe.Attribute]:
+    """Return the attributes that stand in one assignment (`kept, adopted = "", False`), which griffe leaves out."""
+    assert isinstance(class_.filepath, Path)
+    tree = ast.parse(class_.filepath.read_text())
+    (body,) = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == class_.name]
+    found = {}
+    for node, follower in itertools.pairwise(body):
+        match node, follower:
+            case (
+                ast.Assign(targets=[ast.Tuple(elts=targets)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                parts = text.rstrip(".").split("; ")
+                for target, part in zip(targets, parts, strict=True):
+                    name = ast.unparse(target)
+                    words = griffe.Docstring(f"{part[0].upper()}{part[1:]}.")
+                    found[name] = griffe.Attribute(name, docstring=words, parent=class_)
     return found
 
 
@@ -121,8 +148,7 @@ def _words(found: griffe.Object) -> str:
 
 def _all_words(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> str:
     """Return what a class and its bases that are not public say of themselves."""
-    shown = {names[name].path for name in bases_of(class_, names)}
-    return "\n\n".join(_words(each) for each in [class_, *class_.mro()] if each.path not in shown)
+    return "\n\n".join(_words(each) for each in _own_classes(class_, names))
 
 
 def _said_of(class_: griffe.Class) -> dict[str, str]:
@@ -225,8 +251,7 @@ def _class(name: str, found: griffe.Class, names: Mapping[str, griffe.Object]) -
     bases = bases_of(found, names)
     if bases:
         yield f"Has everything of {', '.join(f'[{base}](#{base.lower()})' for base in bases)}.\n"
-    shown = {names[base].path for base in bases}
-    for owner in (found, *(base for base in found.mro() if base.path not in shown)):
+    for owner in _own_classes(found, names):
         yield from _text(owner, init)
     said, members = _said_of(found), members_of(found, names)
     attributes = {each: one for each, one in members.items() if isinstance(one, griffe.Attribute)}

@@ -52,6 +52,8 @@ class Call:
     """
 
     silent = 1
+    kept, taken = "", False
+    """The text; whether it was taken."""
     said: int = 2
     """In seconds | or not."""
 
@@ -100,6 +102,7 @@ def test_an_entry_has_signature_tables_and_methods(names: dict[str, griffe.Objec
     assert "| `given` | `float` | `1.0` | a thing, in seconds. |\n" in page
     assert "| `ValueError` | it is late. |\n" in page
     assert "| `said` | `int` | In seconds \\| or not. |\n" in page
+    assert "| `kept` |  | The text. |\n| `taken` |  | Whether it was taken. |\n" in page
     assert "#### Call.act\n\n```py\nact(first: int, second: int) -> int\n```\n" in page
     assert "Returns: A number.\n" in page
     assert "inner" not in page

@@ -139,7 +139,8 @@ class UserAgent:
             headers=headers,
             redirects=redirects,
         )
-        self.domain, self.from_ = domain, self._who.from_
+        self.domain = domain
+        self.from_ = self._who.from_
         self.registrar = registrar
         self._options = checked_pairs("options", options)
         self._routes = Routes(proxy, {} if domain2proxy is None else domain2proxy, dnsresolv, self._who.keyring)

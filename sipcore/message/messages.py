@@ -158,17 +158,16 @@ def _call_id(headers: Headers) -> str:
 
 
 class Message:
-    """What requests and responses share. Build with Request.build and Response.build, read with parser.parse.
-
-    start_line: as it came or as it will be written. headers: change them through their methods. body: octets;
-    Content-Length follows it when the message is written.
-    """
+    """What requests and responses share. Build with Request.build and Response.build, read with parser.parse."""
 
     __slots__ = ("body", "headers", "start_line")
 
     start_line: str
+    """As it came, or as it will be written."""
     headers: Headers
+    """The header fields; change them through their methods."""
     body: bytes
+    """Its octets; Content-Length follows them when the message is written."""
 
     def to_bytes(self) -> bytes:
         """Write the message: untouched lines byte for byte, Content-Length as the body demands.
@@ -549,13 +548,15 @@ class Message:
 
 @final
 class Request(Message):
-    """A request. method and uri are as written in its start line; a changed request is built anew."""
+    """A request; a changed one is built anew."""
 
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
         self.method = method
+        """As written in the start line."""
         self.uri = uri
+        """The Request-URI as written in the start line."""
         self.headers = headers
         self.body = body
         self.start_line = start_line or f"{method} {uri} SIP/2.0"
@@ -608,13 +609,15 @@ class Request(Message):
 
 @final
 class Response(Message):
-    """A response. status and reason are as written in its start line."""
+    """A response."""
 
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
         self.status = status
+        """From 100 to 699."""
         self.reason = reason
+        """The reason phrase as written in the start line."""
         headers.reading = LENIENT_RESPONSE
         self.headers = headers
         self.body = body
