@@ -102,9 +102,9 @@ def members_of(class_: griffe.Class, names: Mapping[str, griffe.Object]) -> dict
     for owner in _own_classes(class_, names):
         for name, member in {**owner.members, **_in_pairs(owner)}.items():
             target = _target(member)
-            if name in found or not _is_for_users(class_.name, name, target):
-                continue
-            found[name] = target
+            is_better = name not in found or (_words(target) and not _words(found[name]))
+            if is_better and _is_for_users(class_.name, name, target):
+                found[name] = target
     return found
 
 
