@@ -29,6 +29,7 @@ from .diagnosis.option_kinds import OneOf as OneOf
 from .diagnosis.option_kinds import Option as Option
 from .diagnosis.option_kinds import Seconds as Seconds
 from .diagnosis.option_kinds import option as option
+from .diagnosis.server_options import ServerConfig as ServerConfig
 from .errors import ConfigurationError
 
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -613,6 +614,7 @@ class NodeConfig(NodeSettings):
     answer: AnswerConfig | None = None
     load: LoadConfig | None = None
     robot: RobotConfig | None = None
+    server: ServerConfig | None = None
     user: str = "sipswarm"
     """User part of From and Contact."""
     ladders: bool = False
@@ -630,6 +632,7 @@ class NodeConfig(NodeSettings):
         answer: AnswerConfig | None = None,
         load: LoadConfig | None = None,
         robot: RobotConfig | None = None,
+        server: ServerConfig | None = None,
         tells_incoming: bool = False,
     ) -> "NodeConfig":
         """Return the configuration of a node with these settings; the supervisor adds a folder and a key."""
@@ -641,6 +644,7 @@ class NodeConfig(NodeSettings):
             answer=answer,
             load=load,
             robot=robot,
+            server=server,
             user=user,
             ladders=load is not None,
             tells_incoming=tells_incoming,
@@ -650,7 +654,7 @@ class NodeConfig(NodeSettings):
     @property
     def networks(self) -> tuple[str, ...] | None:
         """Networks whose requests outside of a call are read; None = all."""
-        robots = [each.allow for each in (self.answer, self.robot) if each is not None]
+        robots = [each.allow for each in (self.answer, self.robot, self.server) if each is not None]
         if robots:
             return tuple(dict.fromkeys(network for allow in robots for network in allow))
         return self.load.allow or None if self.load is not None else None

@@ -53,7 +53,21 @@ LAYERS: dict[str, dict[str, set[str]]] = {
         "supervisor": GROUND | {"config", "counting", "host", "ledger", "bus", "trace", "transport"},
         "agent": GROUND | _CALLS | _ROLES | {"scripts"},
         "robots": GROUND
-        | {"identity", "config", "runtime", "bus", "scripts", "call", "handle", "registration", "call_worker", "agent"},
+        | {
+            "identity",
+            "config",
+            "counting",
+            "runtime",
+            "host",
+            "bus",
+            "scripts",
+            "call",
+            "transport",
+            "handle",
+            "registration",
+            "call_worker",
+            "agent",
+        },
         "load": GROUND
         | {
             "config",
@@ -83,6 +97,7 @@ LAYERS: dict[str, dict[str, set[str]]] = {
         "transaction": FAULTS | {"message", "auth"},
         "session": FAULTS | {"message", "auth", "transaction"},
         "usage": FAULTS | {"message", "auth", "transaction", "session"},
+        "server": FAULTS | {"message", "auth", "transaction"},
     },
     "media": {
         "rtp": set(),

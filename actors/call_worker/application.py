@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
 
+from ..bus.messages import SipReceived
 from ..handle.call import Call
 from ..identity import Identity
 from ..runtime.callbacks import Callback
@@ -21,6 +23,8 @@ OnCall = Callable[[Call, Request], None]
 """Takes an incoming call; it, or the task it starts, answers or rejects."""
 OnTransfer = Callable[[Call, int, Request], None]
 """Takes a transfer that the remote side of a call requests, by the number of its request."""
+Relay = Callable[[Request | Response, Hop, SipReceived, float], bool]
+"""Called with a message, its source, its record and the time; returns False for one that it leaves to the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class IncomingPolicy:
     """None = transfers are declined."""
     handlers: Mapping[str, Callback] = field(default_factory=dict)
     """By method: the user's handler of requests outside of calls."""
+    relay: Relay | None = None
+    """Gets each message of a permitted source before the worker does."""
     options_status: int = 0
     """Status of the answer to OPTIONS where it is another one than 200 with `on_call`, and 480 without."""
     given_up: bool = False

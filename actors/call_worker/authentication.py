@@ -137,7 +137,7 @@ class Challenger:
                 window=1,
                 require_qop=qop == "required",
                 bind_uri=uri != "any",
-                other_uri=_named(is_ours) if uri == "named" else None,
+                other_uri=named(is_ours) if uri == "named" else None,
                 opaque=opaque,
                 aka=AkaServer(self._keys) if aka is not None else None,
             )
@@ -288,7 +288,7 @@ def _host_key(host: str) -> str:
         return host.lower()
 
 
-def _named(is_ours: Callable[[str], bool]) -> Callable[[str, Request], bool]:
+def named(is_ours: Callable[[str], bool]) -> Callable[[str, Request], bool]:
     """Return the rule "named" of `URI`.
 
     Args:

@@ -46,6 +46,7 @@ class Arrivals:
     Attributes:
         policy: the treatment of incoming calls.
         account: the identity of the node.
+        auth: the parts of the worker that challenge requests.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Arrivals:
         self._requests = requests
         self._application = application
         self._metrics = metrics
-        self._auth = auth
+        self.auth = auth
         self._parse_errors = parse_errors
         self._is_draining = is_draining
         self._is_deferring = is_deferring
@@ -105,7 +106,7 @@ class Arrivals:
         Raises:
             ConfigurationError: as for `Challenger`.
         """
-        return Challenger.from_options(self._auth, realm, param)
+        return Challenger.from_options(self.auth, realm, param)
 
     def refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
         """Count an unreadable message, and answer it as far as RFC 3261 section 8.2 permits."""
@@ -172,7 +173,7 @@ class Arrivals:
             else:
                 reply = judged
         if reply is not None:
-            self._answer(reply, record)
+            self.answer(reply, record)
             return
         local = self._output.addresses.at(record.listener, record.local, record.host)
         identity = policy.identity or self.account.identity(local.seen.host)
@@ -211,10 +212,10 @@ class Arrivals:
         refused = challenger.judge(message, record.host, now)
         if isinstance(refused, str):
             return False
-        self._answer(refused, record)
+        self.answer(refused, record)
         return True
 
-    def _answer(self, reply: Response, record: SipReceived) -> None:
+    def answer(self, reply: Response, record: SipReceived) -> None:
         """Send an answer without state to the source of its request (RFC 3261 section 18.2.2, RFC 3581)."""
         output, via, port = self._output, reply.via, record.port
         if "rport" not in via.params and output.hops[record.listener].transport == "udp":

@@ -98,9 +98,9 @@ class SipInput:
         if self._remarks:  # of a message that a user gave to its call later (man page `receive`)
             self._reader.count(self._remarks)
             self._remarks.clear()
-        trace = self._output.trace
+        trace, relay = self._output.trace, self._arrivals.policy.relay
         try:
-            message = self._reader.read(record.data)
+            message = self._reader.read(record.data, relayed=relay is not None)
             key = session_key(message)
         except ParseError as error:
             self._reader.dropped(record, error, trace, self._actors)
@@ -110,8 +110,10 @@ class SipInput:
             trace.received(key[0], record)
         transport = self._output.hops[record.listener].transport
         self._counters.received(message, transport)
-        actor = self._actors.find(key)
         source = Hop(transport, record.host, record.port)
+        if relay is not None and relay(message, source, record, now):
+            return
+        actor = self._actors.find(key)
         if actor is not None:
             if self._arrivals.policy.challenger is not None and self._arrivals.challenges(actor, message, record, now):
                 return

@@ -34,14 +34,17 @@ class SipReader:
         self._counts = counts
         self._strict = strict
 
-    def read(self, data: bytes) -> Request | Response:
+    def read(self, data: bytes, *, relayed: bool = False) -> Request | Response:
         """Read one message.
 
+        Args:
+            relayed: responses to others are sent on.
+
         Raises:
-            ParseError: also for a response to another user agent (RFC 3261 8.1.3.3).
+            ParseError: also for a response to another user agent (RFC 3261 8.1.3.3), unless it may be sent on.
         """
         message = parse(data, self._strict)
-        if isinstance(message, Response) and len(message.headers.values("via")) > 1:
+        if isinstance(message, Response) and not relayed and len(message.headers.values("via")) > 1:
             raise ParseError("more than one Via: it was for somebody before us")
         return message
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, checked_advertise
+from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, ServerConfig, checked_advertise
 from .configuration import Verb
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .progress import choose_progress
@@ -74,13 +74,14 @@ def run_answer(
     *,
     answer: AnswerConfig | None = None,
     robot: RobotConfig | None = None,
+    server: ServerConfig | None = None,
 ) -> int:
     """Answer calls until a signal comes.
 
     Args:
         verb: for messages.
         records: file of records of ended calls.
-        answer, robot: as in the node's configuration.
+        answer, robot, server: as in the node's configuration.
 
     Returns:
         0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left.
@@ -97,8 +98,15 @@ def run_answer(
     need_descriptors(settings, listeners=len(callee.listeners))
     cdr = Cdr(records) if records is not None else None
     config = NodeConfig.of(
-        settings, callee.listeners, user=callee.user, answer=answer, robot=robot, tells_incoming=cdr is not None
+        settings,
+        callee.listeners,
+        user=callee.user,
+        answer=answer,
+        robot=robot,
+        server=server,
+        tells_incoming=cdr is not None,
     )
+    figures = _figures if server is None else _figures_of_server
     node = run.NodeRun(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
@@ -114,7 +122,7 @@ def run_answer(
             run.say_ready(node.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
-                await run.tick_until_done(node, lambda: progress.show(_figures(node.counted, node.live_calls)))
+                await run.tick_until_done(node, lambda: progress.show(figures(node.counted, node.live_calls)))
             finally:
                 progress.close()
                 await node.close()
@@ -132,4 +140,14 @@ def _figures(counted: Callable[..., float], live: int) -> dict[str, object]:
         "calls": int(counted("sipswarm_call_attempts_total", role="uas")),
         "live": live,
         "digits": int(counted("sipswarm_dtmf_events_total", direction="received")),
+    }
+
+
+def _figures_of_server(counted: Callable[..., float], live: int) -> dict[str, object]:
+    requests = "sipswarm_out_of_dialog_requests_total"
+    return {
+        "bindings": int(counted("sipswarm_registrar_bindings")),
+        "registers": int(counted(requests, direction="received", method="REGISTER", code="200")),
+        "forwarded": int(counted("sipswarm_proxy_messages_total", kind="request", result="forwarded")),
+        "refused": int(counted("sipswarm_proxy_messages_total", kind="request", result="refused")),
     }

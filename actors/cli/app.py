@@ -17,6 +17,7 @@ from .info import installed, metrics, version
 from .load import load
 from .probe.verb import probe
 from .robot import robot
+from .server import proxy, registrar
 from .terminal import echo
 
 NAME = "sipswarm"
@@ -37,7 +38,7 @@ def cli() -> None:
     """
 
 
-for verb in (demo, answer, robot, call, load, probe, check, doctor, metrics, version):
+for verb in (demo, answer, robot, call, load, probe, registrar, proxy, check, doctor, metrics, version):
     cli.add_command(verb)
 
 

@@ -204,6 +204,8 @@ def _scenarios(config: NodeConfig) -> tuple[str, ...]:
     """Return the labels that this node's calls will have, so that their series exist from the start."""
     if config.load is not None:
         return (name_of(config.load),)
+    if config.server is not None:
+        return ("proxy" if config.server.proxy else "registrar",)
     return (config.robot.name if config.robot is not None else "answer",)
 
 

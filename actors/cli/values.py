@@ -157,6 +157,23 @@ class Ramp(click.ParamType[tuple[float, float, float]]):
         return float(match[1]), float(match[2]), seconds
 
 
+class Expires(click.ParamType[tuple[int, int, int]]):
+    """The times of bindings as `60s:1h:2h`: the least, the default and the longest one."""
+
+    name = "least:default:longest"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        """Return the three in seconds."""
+        parts = str(value).split(":")
+        times = [round(Duration().convert(each, param, ctx)) for each in parts] if len(parts) == 3 else [0, 0, 0]
+        least, usual, longest = times
+        if not 0 < least <= usual <= longest:
+            self.fail(f"{value!r} are no three times that rise; write for example 60s:1h:2h", param, ctx)
+        return least, usual, longest
+
+
 class PortRange(click.ParamType[tuple[int, int]]):
     """RTP ports as `20000-32766`: even numbers, the first and the last RTP port."""
 
@@ -477,6 +494,7 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.ADVERTISED: AdvertisedAddress(),
     Kind.CODECS: Codecs(),
     Kind.ENCRYPTION: Encryption(),
+    Kind.EXPIRES: Expires(),
     Kind.HEADER: Header(),
     Kind.NETWORK: Network(),
     Kind.OWN_URI: OwnUri(),

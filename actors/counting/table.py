@@ -279,6 +279,15 @@ METRICS: Final[tuple[Metric, ...]] = (
         _TRANSACTION,
         closed={"direction": DIRECTIONS},
     ),
+    # Registrar and proxy.
+    Metric("sipswarm_registrar_bindings", "gauge", (), "Contacts that are bound at this registrar."),
+    Metric(
+        "sipswarm_proxy_messages_total",
+        "counter",
+        ("kind", "result"),
+        "Messages that came to the proxy and were not for itself.",
+        closed={"kind": ("request", "response"), "result": ("forwarded", "refused", "dropped")},
+    ),
     Metric(
         "sipswarm_subscriptions_active",
         "gauge",

@@ -22,6 +22,8 @@ class Kind(Enum):
     """Names of codecs, with commas between."""
     ENCRYPTION = auto()
     """off, optional or required."""
+    EXPIRES = auto()
+    """`LEAST:DEFAULT:LONGEST`, times."""
     HEADER = auto()
     """`Name: value`."""
     NETWORK = auto()

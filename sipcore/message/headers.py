@@ -308,6 +308,23 @@ class Headers:
         self.keys = [self.keys[index] for index in keep]
         self.typed.clear()
 
+    def remove_first(self, name: str) -> None:
+        """Take out the topmost value of that name; the further ones of its line stay.
+
+        Raises:
+            ParseError: the line cannot be cut.
+        """
+        key = _own_key(name)
+        if key not in self.keys:
+            return
+        at = self.keys.index(key)
+        rest = split_values(value_of(self.lines[at]))[1:]
+        if rest:
+            self.lines[at] = f"{name}: {', '.join(rest)}"
+        else:
+            del self.lines[at], self.keys[at]
+        self.typed.clear()
+
     def replace_line(self, index: int, line: str) -> None:
         """Put another raw line of the same name in the place of the one at that index."""
         self.lines[index] = line

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-FOLDERS = ("auth", "message", "sdp", "session", "transaction", "usage")
+FOLDERS = ("auth", "message", "sdp", "server", "session", "transaction", "usage")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -51,6 +51,7 @@ from sipswarm.actors.config import (
     NodeSettings,
     ProcessOrder,
     RobotConfig,
+    ServerConfig,
 )
 from sipswarm.actors.counting.table import METRICS
 from sipswarm.actors.errors import ConfigurationError
@@ -75,7 +76,7 @@ def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureF
     assert not shown.err
 
 
-@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "probe", "check", "demo"])
+@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "probe", "registrar", "proxy", "check", "demo"])
 def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([verb, "--help"])
     text = capsys.readouterr().out
@@ -286,6 +287,18 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--hangup-after": ["3s"],
     },
     RobotConfig: {"--media": ["echo"]},
+    ServerConfig: {
+        "--realm": ["example.org"],
+        "--domain": ["example.org", "--domain", "example.net"],
+        "--users": ["users.csv"],
+        "--expires": ["30s:5m:2h"],
+        "--file": ["bindings"],
+        "--redirect": [],
+        "--registrar": [],
+        "--record-route": [],
+        "--auth": [],
+        "--next-hop": ["192.0.2.1"],
+    },
 }
 """For each record that goes to the processes, its options, each with a value other than its default."""
 ARGUMENTS: dict[type[Any], str] = {LoadConfig: "target", RobotConfig: "file"}
@@ -301,6 +314,8 @@ def in_node(record: Any) -> NodeConfig:
             return NodeConfig.of(NodeSettings(), listener, load=record)
         case AnswerConfig():
             return NodeConfig.of(NodeSettings(), listener, answer=record)
+        case ServerConfig():
+            return NodeConfig.of(NodeSettings(), listener, server=record)
     return NodeConfig.of(NodeSettings(), listener, robot=record)
 
 

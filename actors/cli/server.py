@@ -1,0 +1,86 @@
+"""`sipswarm registrar` and `sipswarm proxy`: servers for phones, robots and tests, until a signal ends them.
+
+Both are one call worker, because the bindings have one owner; the media worker beside it stays idle. The file of users
+and that of the bindings are read here first, so that what is wrong in them is an error of usage.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import click
+
+from ..config import NodeSettings, ServerConfig
+from ..robots import binding_file
+from ..robots.domains import users_of
+from .answer import run_answer
+from .configuration import Verb
+from .options import CalleeOptions, RunOptions, options, run_options
+from .values import DEFAULT_METRICS
+
+OF_CALLS: Final = (
+    *("call_workers", "media_workers", "rtp_ports", "rtp_timeout", "codecs", "srtp", "account", "strict_source"),
+    *("session_expires", "max_call_time", "max_calls"),
+)
+"""Settings of a node that has calls."""
+OF_PROXIES: Final = ("registrar", "record_route", "auth", "next_hop")
+"""Options that a registrar does not have."""
+
+
+@click.command(cls=Verb)
+@options(CalleeOptions, without=("user",))
+@options(ServerConfig, without=OF_PROXIES)
+@options(NodeSettings, without=OF_CALLS)
+@run_options(metrics=DEFAULT_METRICS)
+def registrar(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:
+    """Be the registrar of a domain (RFC 3261 10.3), until SIGINT or SIGTERM.
+
+    Without --users every REGISTER is accepted, from the networks of --allow.
+
+    \b
+    Examples:
+      sipswarm registrar
+      sipswarm registrar --listen udp:192.168.1.5:5060 --users users.csv --realm example.org
+      sipswarm registrar --listen udp:127.0.0.1:5060 --listen tcp:127.0.0.1:5060 --file bindings --expires 30s:5m:1h
+      sipswarm registrar --redirect
+    """
+    return _run("registrar", callee, replace(config, registrar=True), settings, running)
+
+
+@click.command(cls=Verb)
+@options(CalleeOptions, without=("user",))
+@options(ServerConfig, without=("redirect",))
+@options(NodeSettings, without=OF_CALLS)
+@run_options(metrics=DEFAULT_METRICS)
+def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:
+    """Be a stateless proxy (RFC 3261 16.11), until SIGINT or SIGTERM.
+
+    Requests follow their Route, the bindings of --registrar, --next-hop, and else their Request-URI.
+
+    \b
+    Examples:
+      sipswarm proxy --registrar --record-route
+      sipswarm proxy --listen udp:192.168.1.5:5060 --registrar --users users.csv --realm example.org --auth
+      sipswarm proxy --listen udp:127.0.0.1:5060 --next-hop sip:192.0.2.1 --send-to 192.0.2.0/24
+    """
+    if config.auth and not config.users:
+        raise click.UsageError("--auth needs the passwords of the users; give --users FILE too")
+    if not config.registrar:
+        context = click.get_current_context()
+        for name in ("expires", "file"):
+            if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} is about bindings, which only a registrar has; give --registrar too")
+    return _run("proxy", callee, replace(config, proxy=True), settings, running)
+
+
+def _run(verb: str, callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:
+    """Run a server; the exit code as `run_answer` has it.
+
+    Raises:
+        ConfigurationError: the file of users or of bindings cannot be used.
+    """
+    if config.users:
+        users_of(config.users)
+    if config.file:
+        binding_file.read(config.file)
+    config = replace(config, allow=callee.networks)
+    return run_answer(verb, running, callee, settings, None, server=config)

@@ -1,0 +1,70 @@
+"""The options of `sipswarm registrar` and `sipswarm proxy`: one record, of which each verb has those that it uses.
+
+Plain data, as `option_kinds`. `config` gives it to the processes of a node.
+"""
+
+from dataclasses import dataclass
+
+from .option_kinds import Flag, Kind, option
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """A registrar, a proxy, or both in one call worker."""
+
+    realm: str = option("sipswarm", "--realm", check=Kind.TEXT, about="Realm of the challenges.")
+    domains: tuple[str, ...] = option(
+        (),
+        "--domain",
+        check=Kind.TEXT,
+        many=True,
+        shown="the realm",
+        about="Domain of the addresses that register; repeatable. The listeners' addresses stand for the first.",
+    )
+    """Empty = the realm is the domain."""
+    users: str = option(
+        "",
+        "--users",
+        check=Kind.TEXT,
+        shown="none: everybody may register",
+        about="CSV file with the columns user and password: who may register, after a challenge.",
+    )
+    """Path of the file; empty = nobody is challenged."""
+    expires: tuple[int, int, int] = option(
+        (60, 3600, 7200),
+        "--expires",
+        check=Kind.EXPIRES,
+        written="60s:1h:2h",
+        about="Least, default and longest time of a binding; a shorter one gets 423.",
+    )
+    """Seconds."""
+    file: str = option(
+        "",
+        "--file",
+        check=Kind.WRITTEN_FILE,
+        shown="none: bindings end with the node",
+        about="File that keeps the bindings over a restart.",
+    )
+    redirect: bool = option(
+        False, "--redirect", check=Flag(), about="Answer requests for an address by 302 with its contacts."
+    )
+    registrar: bool = option(
+        False, "--registrar", check=Flag(), about="Be the registrar of the domain too, and send its calls to the contacts."
+    )
+    record_route: bool = option(
+        False, "--record-route", check=Flag(), about="Stay in the way of the later requests of each dialog."
+    )
+    auth: bool = option(
+        False, "--auth", check=Flag(), about="Challenge requests outside of dialogs by 407; needs --users."
+    )
+    next_hop: str = option(
+        "",
+        "--next-hop",
+        check=Kind.SIP_URI,
+        shown="by the Request-URI",
+        about="Send requests for other domains to this SIP URI.",
+    )
+    proxy: bool = False
+    """Whether requests are sent on."""
+    allow: tuple[str, ...] = ()
+    """Networks whose messages are taken; the rest gets no answer at all."""

@@ -1,0 +1,322 @@
+"""A stateless proxy: sends each request to one next hop, and each response back by its Via (RFC 3261 section 16.11).
+
+Whatever it decides follows from the message, the bindings and its settings, so that a repetition, the CANCEL and the
+ACK of a request go the same way. The branch is computed from the received one: its first part is signed over what each
+response brings back, and a response without it is dropped. So nobody can use the proxy to send to a third party what
+looks like a response. Its second part shows a request that came by here before (16.3, step 4). It never forks, sends no
+request again, and writes a response only to refuse. A name is left to the caller, who must look it up each time in the
+same way. It uses no sockets and keeps no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2s
+from typing import Final, NamedTuple, final
+
+from ..errors import ParseError
+from ..message.fields import NameAddr, Via
+from ..message.headers import Headers
+from ..message.hop import Hop, bracketed
+from ..message.messages import Request, Response
+from ..message.tokens import MAGIC_COOKIE
+from ..message.uri import Uri
+from ..transaction.stateless import stateless_tag
+from .filters import Decision, is_own_ack
+from .location import Binding
+
+MAX_FORWARDS: Final = 70
+"""Max-Forwards of a request that came without (RFC 3261 section 16.6, step 3)."""
+RECORDED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
+"""Methods whose requests get a Record-Route: they form a dialog, or refresh its target."""
+TRANSPORTS: Final = ("udp", "tcp", "tls")
+WAY: Final = "way"
+"""Parameter of this proxy's Via: how the request came, so that its responses go back in the same way."""
+
+
+class Forward(NamedTuple):
+    """One message that goes on."""
+
+    data: bytes
+    """The whole message."""
+    hop: Hop
+    """Where it goes; the host may be a name."""
+    way: str
+    """Of a response the `way` that was given with its request; empty for a request."""
+    chosen: bool
+    """The user of the proxy chose this hop (`ProxySettings.next_hop`), no message did."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """The policy of a stateless proxy."""
+
+    key: bytes
+    """Secret of the branches and To tags, 16 to 32 octets."""
+    is_own: Callable[[str, int], bool]
+    """Whether a host and port are an address of this proxy."""
+    egress: Callable[[Hop], Hop | None]
+    """Returns the address that a next hop sees requests come from, None when it cannot be reached."""
+    domain_of: Callable[[str], str | None] = lambda host: None
+    """Returns the domain that a host stands for, None for one that this proxy does not serve."""
+    locate: Callable[[Uri, str, float], Sequence[Binding] | None] | None = None
+    """Called with a Request-URI of a served domain, that domain and the time; returns the bindings, the preferred one
+    first, None for an unknown address. None = the proxy knows no addresses."""
+    next_hop: str = ""
+    """Route value toward which requests without a route and a known address go; empty = by their Request-URI."""
+    record_route: bool = False
+    """Whether later requests of a dialog go through this proxy too (16.6, step 4)."""
+    realm: str = ""
+    """Realm whose Proxy-Authorization ends here (22.3); empty = none does."""
+
+
+class _Refused(Exception):
+    """A request that is not sent on."""
+
+    def __init__(self, status: int, *extra: tuple[str, str], reason: str | None = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.extra = extra
+        self.reason = reason
+
+
+@final
+class StatelessProxy:
+    """A proxy that keeps nothing of what it forwards."""
+
+    __slots__ = ("_settings",)
+
+    def __init__(self, settings: ProxySettings) -> None:
+        """Check the secret.
+
+        Raises:
+            ValueError: it is too short or too long.
+        """
+        if not 16 <= len(settings.key) <= 32:
+            raise ValueError("the key of a proxy has 16 to 32 octets")
+        self._settings = settings
+
+    # ---- requests
+
+    def take(self, request: Request, source: Hop, local: Hop, now: float, way: str = "") -> Forward | Response | Decision:
+        """Return what becomes of a request.
+
+        Args:
+            source: where it came from.
+            local: the address that its sender sees of the listener that it came to.
+            now: seconds of the clock by which bindings end.
+            way: how it came, in a text of the caller's that comes back with each response; a token (RFC 3261 25.1).
+
+        Returns:
+            The request as it goes on, the response that refuses it, `Decision.PASS` for a request to the proxy
+            itself, and `Decision.DROP` for an ACK that ends here.
+        """
+        if is_own_ack(request, self._settings.key):
+            return Decision.DROP
+        try:
+            return self._forwarded(request, source, local, now, way)
+        except _Refused as refused:
+            status, reason, extra = refused.status, refused.reason, refused.extra
+        except ParseError as error:
+            status, extra = error.status_hint, ()
+            reason = f"Bad Request ({error.reason})" if status == 400 else None
+        if request.method == "ACK":
+            return Decision.DROP
+        tag = stateless_tag(request, self._settings.key)
+        return Response.to_request(request, status, reason, to_tag=tag, extra=extra)
+
+    def _forwarded(self, request: Request, source: Hop, local: Hop, now: float, way: str) -> Forward | Decision:
+        """Return a request as it goes on (16.3 to 16.6)."""
+        uri, routes = self._entered(request)
+        served = self._domain(uri) if not routes else None
+        if served is not None and not uri.user:
+            return Decision.PASS
+        mark = _mark(request, self._settings.key)
+        self._check(request, mark)
+        chosen = False
+        if served is not None:
+            uri, routes = self._located(uri, served, now)
+        if not routes and self._settings.next_hop and served is None:
+            routes, chosen = [self._settings.next_hop], True
+        uri, routes, target = _postprocessed(uri, routes)
+        hop = hop_of(target)
+        out = self._settings.egress(hop)
+        if out is None:
+            raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
+        headers = request.headers.copy()
+        received = request.via
+        _set_routes(headers, routes)
+        limit = request.max_forwards
+        headers.set("Max-Forwards", str(MAX_FORWARDS if limit is None else limit - 1))
+        if self._settings.realm:
+            _drop_credentials(headers, self._settings.realm)
+        if self._settings.record_route and request.method in RECORDED:
+            self._record(headers, uri, local, out)
+        onward = Request(request.method, str(uri), headers, request.body)
+        onward.note_source(source.host, source.port)
+        params: dict[str, str | None] = {"branch": f"{MAGIC_COOKIE}{self._signature(request, received)}.{mark}"}
+        if way:
+            params[WAY] = way
+        headers.insert_first("Via", str(Via(out.transport.upper(), out.host, out.port, params)))
+        return Forward(onward.to_bytes(), hop, "", chosen)
+
+    def _entered(self, request: Request) -> tuple[Uri, list[str]]:
+        """Return Request-URI and Route values after what names this proxy is taken out of them (16.4)."""
+        uri = request.request_uri
+        routes = request.headers.values("route")
+        if "lr" in uri.params and not uri.user and routes and self._names_this(uri):
+            uri = NameAddr.parse(routes.pop()).uri  # the previous hop is a strict router
+        if uri.maddr and self._is_own(uri.maddr, uri):
+            uri = uri.replace(params={k: v for k, v in uri.params.items() if k != "maddr"})
+        while routes and self._names_this(NameAddr.parse(routes[0]).uri):
+            del routes[0]
+        return uri, routes
+
+    def _names_this(self, uri: Uri) -> bool:
+        if uri.scheme not in ("sip", "sips"):
+            return False
+        host = uri.maddr or uri.host
+        return self._is_own(host, uri) or (uri.port is None and self._settings.domain_of(host) is not None)
+
+    def _is_own(self, host: str, uri: Uri) -> bool:
+        return self._settings.is_own(host, uri.port or _usual_port(uri))
+
+    def _domain(self, uri: Uri) -> str | None:
+        """Return the served domain that a Request-URI is of; None for one that goes elsewhere."""
+        if uri.scheme not in ("sip", "sips"):
+            return None
+        if uri.maddr and not self._is_own(uri.maddr, uri):
+            return None
+        if uri.port is not None and not self._settings.is_own(uri.host, uri.port):
+            return None
+        return self._settings.domain_of(uri.host)
+
+    def _check(self, request: Request, mark: str) -> None:
+        """Check what a proxy demands of a request (16.3)."""
+        if request.request_uri.scheme not in ("sip", "sips", "tel"):
+            raise _Refused(416)
+        if request.max_forwards == 0:
+            raise _Refused(483)
+        if any(via.branch.startswith(MAGIC_COOKIE) and via.branch.endswith(f".{mark}") for via in request.vias):
+            raise _Refused(482)
+        if wanted := request.headers.values("proxy-require"):
+            raise _Refused(420, ("Unsupported", ", ".join(wanted)))
+
+    def _located(self, uri: Uri, domain: str, now: float) -> tuple[Uri, list[str]]:
+        """Return the contact of an address of a served domain, and the route to it (16.5)."""
+        locate = self._settings.locate
+        found = locate(uri, domain, now) if locate is not None else None
+        if found is None:
+            raise _Refused(404)
+        if not found:
+            raise _Refused(480)
+        best = found[0]
+        return best.uri, list(best.path)
+
+    def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop) -> None:
+        """Write Record-Route: one value, or two where the dialog changes the address or transport here (RFC 5658)."""
+        scheme = "sips" if uri.scheme == "sips" else "sip"
+        for hop in dict.fromkeys((local, out)):
+            transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
+            headers.insert_first("Record-Route", f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr>")
+
+    def _signature(self, message: Request | Response, via: Via) -> str:
+        """Return the first part of the branch.
+
+        Args:
+            via: of the previous hop, which is the topmost of a request, and the second of a response.
+        """
+        parts = (via.branch, via.sent_by.lower(), message.call_id, message.from_tag or "", str(message.cseq.number))
+        return _hash(parts, self._settings.key, 12)
+
+    # ---- responses
+
+    def take_response(self, response: Response) -> Forward | None:
+        """Return a response as it goes on (16.7, 18.2.2); None for one that this proxy has sent no request for."""
+        try:
+            vias = response.vias
+            if len(vias) < 2:
+                return None
+            own, previous = vias[0], vias[1]
+            signature, dot, _ = own.branch.removeprefix(MAGIC_COOKIE).partition(".")
+            if not dot or signature != self._signature(response, previous):
+                return None
+            headers = response.headers.copy()
+            headers.remove_first("Via")
+            onward = Response(response.status, response.reason, headers, response.body)
+            return Forward(onward.to_bytes(), _way_back(previous), own.params.get(WAY) or "", False)
+        except ParseError:
+            return None
+
+
+def hop_of(uri: Uri) -> Hop:
+    """Return the next hop of a URI, without looking names up: its host may be one (RFC 3263 section 4).
+
+    Raises:
+        ParseError: 416 for a scheme or transport without one.
+    """
+    if uri.scheme not in ("sip", "sips"):
+        raise ParseError("the URI names no next hop", 416)
+    transport = uri.transport or ("tls" if uri.scheme == "sips" else "udp")
+    if uri.scheme == "sips" and transport == "tcp":
+        transport = "tls"  # RFC 3261 section 26.2.2
+    if transport not in TRANSPORTS or (uri.scheme == "sips" and transport == "udp"):
+        raise ParseError("the transport of the next hop is not known here", 416)
+    return Hop(transport, uri.maddr or uri.host, uri.port or (5061 if transport == "tls" else 5060))
+
+
+def _usual_port(uri: Uri) -> int:
+    return 5061 if uri.scheme == "sips" or uri.transport == "tls" else 5060
+
+
+def _postprocessed(uri: Uri, routes: list[str]) -> tuple[Uri, list[str], Uri]:
+    """Return Request-URI, Route values, and the URI of the next hop, which may be a strict router (16.6, step 6)."""
+    if not routes:
+        return uri, routes, uri
+    first = NameAddr.parse(routes[0])
+    if first.is_wildcard:
+        raise ParseError("an asterisk is no route")
+    if first.uri.lr:
+        return uri, routes, first.uri
+    return first.uri, [*routes[1:], f"<{uri}>"], first.uri
+
+
+def _set_routes(headers: Headers, routes: Sequence[str]) -> None:
+    if not routes:
+        headers.remove("Route")
+    elif list(routes) != headers.values("route"):
+        headers.set("Route", ", ".join(routes))
+
+
+def _drop_credentials(headers: Headers, realm: str) -> None:
+    """Take out the credentials for a realm, which no further hop needs (22.3)."""
+    values = headers.get_all("proxy-authorization")
+    others = [value for value in values if f'realm="{realm}"' not in value]
+    if len(others) < len(values):
+        headers.remove("Proxy-Authorization")
+        for value in others:
+            headers.add("Proxy-Authorization", value)
+
+
+def _mark(request: Request, key: bytes) -> str:
+    """Return the second part of the branch: what decides the way of a request (16.6, step 8)."""
+    parts = (request.uri, *request.headers.values("route"), request.call_id, request.from_tag or "")
+    return _hash((*parts, str(request.cseq.number)), key, 6)
+
+
+def _hash(parts: Sequence[str], key: bytes, size: int) -> str:
+    text = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return blake2s(text, digest_size=size, key=key).hexdigest()
+
+
+def _way_back(via: Via) -> Hop:
+    """Return where responses go by a Via; its maddr is not followed (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+    transport = via.transport.lower()
+    if transport not in TRANSPORTS:
+        raise ParseError("the transport of a Via is not known here")
+    port = via.port or (5061 if transport == "tls" else 5060)
+    if transport == "udp":
+        port = via.rport or port
+    return Hop(transport, via.received or via.host, port)

@@ -1,0 +1,211 @@
+"""`sipswarm registrar` with real processes: user agents of ours register, are challenged, and found after a restart."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.cli import main
+from sipswarm.actors.errors import CallRejected
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.parser import parse
+from tests.interop.processes import descendants
+
+from .agents import agent
+from .test_command_line import Running
+from .test_orphans import name_of
+from .waiting import until
+
+USERS = "user,password\nalice,secret\nbob,other\n"
+BOTH = ("--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0")
+
+
+class Server:
+    """A verb that serves SIP: its ports by transport, and the address of its metrics."""
+
+    def __init__(self, *arguments: str, metrics: str = "0") -> None:
+        self.running = Running(*arguments, "--metrics", metrics)
+        self.ports: dict[str, int] = {}
+        self.url = ""
+        wanted = max(1, arguments.count("--listen")) + (metrics != "off")
+        for _ in range(wanted):
+            line = self.running.line()
+            found = re.fullmatch(r"listening on (udp|tcp|tls):127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.ports[found[1]] = int(found[2])
+            else:
+                self.url = line.removeprefix("metrics on ")
+
+    def metric(self, name: str) -> float:
+        """The sum over all series of a metric."""
+        with urllib.request.urlopen(self.url, timeout=10) as answer:
+            text = answer.read().decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
+
+
+@contextmanager
+def serving(*arguments: str, metrics: str = "0") -> Iterator[Server]:
+    server = Server(*arguments, metrics=metrics)
+    try:
+        yield server
+    finally:
+        server.running.close()
+
+
+def ask(port: int, *lines: str, method: str = "REGISTER", number: int = 1) -> Response:
+    """Send a request by UDP, and return its final response; it is repeated each second, as a client does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("127.0.0.1", 0))
+        client.settimeout(1.0)
+        own = client.getsockname()[1]
+        text = (
+            f"{method} sip:127.0.0.1:{port} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-{own}-{number};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:alice@127.0.0.1:{port}>;tag=1",
+            f"To: <sip:alice@127.0.0.1:{port}>",
+            f"Call-ID: ask-{own}",
+            f"CSeq: {number} {method}",
+            *lines,
+            "Content-Length: 0",
+        )
+        for _ in range(20):
+            client.sendto("\r\n".join((*text, "", "")).encode(), ("127.0.0.1", port))
+            try:
+                response = parse(client.recv(65536))
+            except TimeoutError:
+                continue
+            assert isinstance(response, Response)
+            return response
+    raise AssertionError("no response came")
+
+
+def contacts(port: int) -> list[str]:
+    """The contacts that alice has at a registrar without passwords."""
+    response = ask(port)
+    assert response.status == 200
+    return [str(each.uri) for each in response.contacts]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_user_registers_after_a_challenge_and_a_stranger_does_not(tmp_path: Path, transport: str) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text(USERS)
+
+    async def scenario(server: Server) -> None:
+        uri = f"sip:127.0.0.1:{server.ports[transport]};transport={transport}"
+        leg = f"{transport}:127.0.0.1:0"
+        async with agent("sip:alice@127.0.0.1", leg, auth=("alice", "secret")) as alice:
+            assert await alice.register(uri, expires=120) == 120
+            assert await alice.register(uri, expires=100000) == 7200
+            await until(lambda: server.metric("sipswarm_registrar_bindings") == 1)
+            with pytest.raises(CallRejected) as short:
+                await alice.register(uri, expires=0, contact="*", from_="sip:bob@127.0.0.1")
+            assert short.value.status == 403
+            assert await alice.register(uri, expires=0) == 0
+            await until(lambda: server.metric("sipswarm_registrar_bindings") == 0)
+        async with agent("sip:alice@127.0.0.1", leg, auth=("alice", "wrong")) as mallory:
+            with pytest.raises(CallRejected) as refused:
+                await mallory.register(uri)
+            assert refused.value.status == 401
+        async with agent("sip:alice@127.0.0.1", leg) as nobody:
+            with pytest.raises(CallRejected):
+                await nobody.register(uri)
+
+    with serving("registrar", *BOTH, "--users", str(users), "--realm", "example.org") as server:
+        asyncio.run(asyncio.wait_for(scenario(server), 60))
+        assert server.metric("sipswarm_sip_refused_total") >= 2
+        code, errors = server.running.end(signal.SIGTERM)
+    assert (code, errors.count("Traceback")) == (0, 0), errors
+
+
+def test_a_binding_ends_with_its_time_and_too_short_a_time_is_refused() -> None:
+    with serving("registrar", "--listen", "udp:127.0.0.1:0", "--expires", "1s:2s:3s") as server:
+        port = server.ports["udp"]
+        assert ask(port, "Contact: <sip:alice@192.0.2.7>", "Expires: 100").contacts[0].expires == 3
+        assert contacts(port) == ["sip:alice@192.0.2.7"]
+        asyncio.run(until(lambda: contacts(port) == []))
+        asyncio.run(until(lambda: server.metric("sipswarm_registrar_bindings") == 0))
+    with serving("registrar", "--listen", "udp:127.0.0.1:0") as server:
+        refused = ask(server.ports["udp"], "Contact: <sip:alice@192.0.2.7>;expires=59")
+        assert (refused.status, refused.min_expires) == (423, 60)
+
+
+def test_bindings_outlive_a_restart_with_their_file(tmp_path: Path) -> None:
+    file = tmp_path / "bindings"
+    arguments = ("registrar", "--listen", "udp:127.0.0.1:0", "--file", str(file))
+    with serving(*arguments) as server:
+        port = server.ports["udp"]
+        for number in (1, 2):
+            ask(port, f"Contact: <sip:alice@192.0.2.{number}>;q=0.{number}", "Expires: 600")
+        ask(port, "Contact: <sip:alice@192.0.2.3>", "Expires: 600")
+        ask(port, "Contact: <sip:alice@192.0.2.3>", "Expires: 0")
+        assert server.running.end(signal.SIGTERM)[0] == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    with serving(*arguments) as server:
+        response = ask(server.ports["udp"])
+        found = {str(each.uri): (each.q, each.expires or 0) for each in response.contacts}
+        assert {uri: q for uri, (q, _) in found.items()} == {"sip:alice@192.0.2.1": 0.1, "sip:alice@192.0.2.2": 0.2}
+        assert all(500 < seconds <= 600 for _, seconds in found.values())
+
+
+def test_the_death_of_its_process_loses_no_binding() -> None:
+    with serving("registrar", "--listen", "udp:127.0.0.1:0") as server:
+        port = server.ports["udp"]
+        ask(port, "Contact: <sip:alice@192.0.2.7>")
+        children = descendants(server.running.process.pid)
+        (worker,) = [each for each in children if name_of(each).endswith("call-0")]
+        os.kill(worker, signal.SIGKILL)
+        assert contacts(port) == ["sip:alice@192.0.2.7"]
+
+
+def test_calls_are_redirected_to_the_contacts_where_that_is_wished() -> None:
+    with serving("registrar", "--listen", "udp:127.0.0.1:0", "--redirect") as server:
+        port = server.ports["udp"]
+        ask(port, "Contact: <sip:alice@192.0.2.7>;q=0.2, <sip:alice@192.0.2.8>")
+
+        async def scenario() -> list[str]:
+            async with agent("sip:carol@127.0.0.1") as carol:
+                with pytest.raises(CallRejected) as unknown:
+                    await carol.invite(f"sip:nobody@127.0.0.1:{port}")
+                assert unknown.value.status == 404
+                with pytest.raises(CallRejected) as moved:
+                    await carol.invite(f"sip:alice@127.0.0.1:{port}")
+                assert moved.value.status == 302
+                assert moved.value.response is not None
+                assert (await carol.request("OPTIONS", f"sip:127.0.0.1:{port}")).status == 200
+                return [str(each.uri) for each in moved.value.response.contacts]
+
+        assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ["sip:alice@192.0.2.8", "sip:alice@192.0.2.7"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["registrar", "--users", "missing.csv"], "missing.csv: No such file"),
+        (["registrar", "--users", "columns.csv"], "columns.csv:1: there is no column password"),
+        (["registrar", "--users", "twice.csv"], "twice.csv:3: the user alice stands twice"),
+        (["registrar", "--file", "columns.csv"], "columns.csv: it is no file of bindings"),
+        (["registrar", "--expires", "60s:30s:1h"], "no three times that rise"),
+        (["registrar", "--expires", "60s"], "no three times that rise"),
+        (["proxy", "--auth"], "--auth needs the passwords of the users"),
+        (["proxy", "--file", "bindings"], "--file is about bindings"),
+        (["proxy", "--redirect"], "No such option"),
+    ],
+)
+def test_what_is_wrong_is_an_error_of_usage_with_its_place(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("columns.csv").write_text("user,pin\nalice,1\n")
+    Path("twice.csv").write_text("user,password\nalice,1\nalice,2\n")
+    assert main([*arguments, "--listen", "udp:127.0.0.1:0", "--metrics", "off"]) == 2
+    assert said in capsys.readouterr().err
+    assert Path("columns.csv").read_text() == "user,pin\nalice,1\n"
