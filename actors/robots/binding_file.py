@@ -130,7 +130,7 @@ def read(path: str) -> dict[str, list[Any]]:
             continue
         try:
             record = json.loads(line)
-            address, rows = record["address"], record["bindings"]
+            address, rows = str(record["address"]), list(record["bindings"])
         except (ValueError, TypeError, KeyError):
             unread += 1  # the end of a file whose writer died
             continue

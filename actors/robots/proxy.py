@@ -67,7 +67,7 @@ class ProxyRobot(Application):
             egress=self._egress,
             domain_of=domains.domain_of,
             locate=self._locate if store is not None else None,
-            next_hop=f"<{config.next_hop}>" if config.next_hop else "",
+            next_hop=_loose(config.next_hop) if config.next_hop else "",
             record_route=config.record_route,
             realm=config.realm if config.auth else "",
         )
@@ -136,3 +136,9 @@ class ProxyRobot(Application):
             listener = found
         bound = output.addresses.toward(listener, hop.host).bound
         output.send(Departure(back.data, hop, flow, bound))
+
+
+def _loose(text: str) -> str:
+    """Return the Route value of a URI, which is that of a loose router (RFC 3261 section 16.12)."""
+    uri = Uri.parse(text)
+    return f"<{uri if uri.lr else uri.replace(params={**uri.params, 'lr': None})}>"

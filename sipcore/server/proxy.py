@@ -65,7 +65,7 @@ class ProxySettings:
     """Called with a Request-URI of a served domain, that domain and the time; returns the bindings, the preferred one
     first, None for an unknown address. None = the proxy knows no addresses."""
     next_hop: str = ""
-    """Route value toward which requests without a route and a known address go; empty = by their Request-URI."""
+    """Route value, with lr, for requests without a route that are for no served domain; empty = by Request-URI."""
     record_route: bool = False
     """Whether later requests of a dialog go through this proxy too (16.6, step 4)."""
     realm: str = ""

@@ -1,0 +1,163 @@
+"""`sipswarm proxy` with real processes: calls of our own user agents go through it, in each transport, and end."""
+
+import asyncio
+import re
+import signal
+import urllib.request
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected, CallTimeout
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
+
+from .agents import Peer, agent, note, reply
+from .test_registrar import BOTH, USERS, Server, serving
+from .waiting import until
+
+TRANSPORTS = ("udp", "tcp")
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await main()
+
+    asyncio.run(bounded())
+
+
+def requests(server: Server, method: str, direction: str = "received") -> float:
+    """How many requests of a method have passed the proxy's wire."""
+    with urllib.request.urlopen(server.url, timeout=10) as answer:
+        text = answer.read().decode()
+    wanted = (f'method="{method}"', f'direction="{direction}"')
+    lines = [line for line in text.splitlines() if line.startswith("sipswarm_sip_requests_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted))
+
+
+def leg(transport: str) -> str:
+    return f"{transport}:127.0.0.1:0"
+
+
+def through(server: Server, transport: str, user: str = "bob") -> str:
+    return f"sip:{user}@127.0.0.1:{server.ports[transport]};transport={transport}"
+
+
+async def bound(server: Server, ua: UserAgent, transport: str) -> None:
+    assert await ua.register(f"sip:127.0.0.1:{server.ports[transport]};transport={transport}", expires=300) == 300
+
+
+@pytest.mark.parametrize("callee", TRANSPORTS)
+@pytest.mark.parametrize("caller", TRANSPORTS)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_registered_user_is_called_through_the_proxy(caller: str, callee: str, recorded: bool) -> None:
+    async def scenario(server: Server) -> None:
+        async with agent("sip:alice@127.0.0.1", *map(leg, TRANSPORTS)) as alice, agent(
+            "sip:bob@127.0.0.1", *map(leg, TRANSPORTS)
+        ) as bob:
+            came: list[Call] = []
+            bob.listen(cb_create=lambda call, request: note(came, call), media="none")
+            await bob.register(
+                f"sip:127.0.0.1:{server.ports[callee]};transport={callee}", expires=300, leg=TRANSPORTS.index(callee)
+            )
+            call = await alice.invite(through(server, caller), media="none")
+            await call.hold()
+            await call.resume()
+            await call.bye()
+            await until(lambda: came[0].closed)
+            assert len(came) == 1
+            before = requests(server, "BYE"), requests(server, "ACK")
+            assert (before[0] >= 1, before[1] >= 3) == (recorded, recorded)
+            assert server.metric("sipswarm_proxy_messages_total") > 0
+
+    more = ("--record-route",) if recorded else ()
+    with serving("proxy", *BOTH, "--registrar", *more) as server:
+        run(lambda: scenario(server))
+        code, errors = server.running.end(signal.SIGTERM)
+    assert (code, errors.count("Traceback")) == (0, 0), errors
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_refusals_cancels_and_unknown_users_come_back(transport: str) -> None:
+    async def scenario(server: Server) -> None:
+        async with agent("sip:alice@127.0.0.1", leg(transport)) as alice, agent(
+            "sip:bob@127.0.0.1", leg(transport)
+        ) as bob:
+
+            async def busy(call: Call) -> None:
+                call.reject(486)
+
+            bob.listen(busy)
+            await bound(server, bob, transport)
+            with pytest.raises(CallRejected) as refused:
+                await alice.invite(through(server, transport))
+            assert refused.value.status == 486
+            with pytest.raises(CallRejected) as unknown:
+                await alice.invite(through(server, transport, "nobody"))
+            assert unknown.value.status == 404
+            bob.stop_listening()
+            ringing: list[Call] = []
+
+            async def rings(call: Call) -> None:
+                call.ring()
+                ringing.append(call)
+                await call.over()
+
+            bob.listen(rings)
+            with pytest.raises((CallRejected, CallTimeout)):
+                await alice.invite(through(server, transport), ring_time=1.0)
+            await until(lambda: ringing and ringing[0].closed)
+            await until(lambda: requests(server, "CANCEL", "sent") >= 1)
+
+    with serving("proxy", *BOTH, "--registrar") as server:
+        run(lambda: scenario(server))
+        assert server.running.end(signal.SIGTERM)[0] == 0
+
+
+def test_with_auth_a_user_calls_and_a_stranger_does_not_and_the_password_goes_no_further(tmp_path: Path) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text(USERS)
+
+    def answers(request: Request) -> list[Response]:
+        return [reply(request, 200, peer=peers[0])] if request.method in ("INVITE", "BYE") else []
+
+    peers: list[Peer] = []
+
+    async def scenario(server: Server) -> None:
+        async with Peer(answers) as peer, agent("sip:alice@127.0.0.1", auth=("alice", "secret")) as alice:
+            peers.append(peer)
+            async with agent("sip:bob@127.0.0.1", auth=("bob", "other")) as bob:
+                port = server.ports["udp"]
+                assert await bob.register(f"sip:127.0.0.1:{port}", contact=peer.uri("bob"), expires=300) == 300
+            call = await alice.invite(through(server, "udp"), media="none")
+            await call.bye()
+            invites = [each for each in peer.requests if each.method == "INVITE"]
+            assert [each.headers.get("Proxy-Authorization") for each in invites] == [None]
+            assert [each.host for each in invites[0].vias] == ["127.0.0.1", "127.0.0.1"]
+            async with agent("sip:mallory@127.0.0.1", auth=("alice", "wrong")) as mallory:
+                with pytest.raises(CallRejected) as refused:
+                    await mallory.invite(through(server, "udp"), media="none")
+                assert refused.value.status == 407
+            assert peer.methods().count("INVITE") == 1
+
+    with serving("proxy", *BOTH, "--registrar", "--users", str(users), "--auth") as server:
+        run(lambda: scenario(server))
+
+
+def test_the_next_hop_gets_what_is_for_other_domains_and_its_responses_come_back() -> None:
+    async def main() -> None:
+        async with Peer(lambda request: [reply(request, 202)]) as peer:
+            with serving("proxy", "--listen", "udp:127.0.0.1:0", "--next-hop", f"127.0.0.1:{peer.port}") as server:
+                by = f"sip:127.0.0.1:{server.ports['udp']}"
+                async with agent("sip:alice@127.0.0.1", outgoing_proxy=by) as alice:
+                    response = await alice.request("MESSAGE", "sip:bob@elsewhere.invalid", "hello")
+                assert response.status == 202
+                (came,) = peer.requests
+                assert (came.uri, came.max_forwards, came.body) == ("sip:bob@elsewhere.invalid", 69, b"hello")
+                assert came.headers.values("route") == [f"<sip:127.0.0.1:{peer.port};lr>"]
+                assert re.fullmatch(r"z9hG4bK[0-9a-f]{24}\.[0-9a-f]{12}", came.branch)
+
+    run(main)
