@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, note, reply
-from .test_registrar import BOTH, USERS, Server, serving
+from .servers import BOTH, USERS, Server, serving
 from .waiting import until
 
 TRANSPORTS = ("udp", "tcp")
@@ -31,11 +30,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 def requests(server: Server, method: str, direction: str = "received") -> float:
     """How many requests of a method have passed the proxy's wire."""
-    with urllib.request.urlopen(server.url, timeout=10) as answer:
-        text = answer.read().decode()
-    wanted = (f'method="{method}"', f'direction="{direction}"')
-    lines = [line for line in text.splitlines() if line.startswith("sipswarm_sip_requests_total{")]
-    return sum(float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in wanted))
+    return server.metric("sipswarm_sip_requests_total", f'method="{method}"', f'direction="{direction}"')
 
 
 def leg(transport: str) -> str:

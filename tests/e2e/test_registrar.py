@@ -2,12 +2,8 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,45 +15,9 @@ from sipswarm.sipcore.message.parser import parse
 from tests.interop.processes import descendants
 
 from .agents import agent
-from .test_command_line import Running
+from .servers import BOTH, USERS, Server, serving
 from .test_orphans import name_of
 from .waiting import until
-
-USERS = "user,password\nalice,secret\nbob,other\n"
-BOTH = ("--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0")
-
-
-class Server:
-    """A verb that serves SIP: its ports by transport, and the address of its metrics."""
-
-    def __init__(self, *arguments: str, metrics: str = "0") -> None:
-        self.running = Running(*arguments, "--metrics", metrics)
-        self.ports: dict[str, int] = {}
-        self.url = ""
-        wanted = max(1, arguments.count("--listen")) + (metrics != "off")
-        for _ in range(wanted):
-            line = self.running.line()
-            found = re.fullmatch(r"listening on (udp|tcp|tls):127\.0\.0\.1:(\d+)", line)
-            if found:
-                self.ports[found[1]] = int(found[2])
-            else:
-                self.url = line.removeprefix("metrics on ")
-
-    def metric(self, name: str) -> float:
-        """The sum over all series of a metric."""
-        with urllib.request.urlopen(self.url, timeout=10) as answer:
-            text = answer.read().decode()
-        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
-
-
-@contextmanager
-def serving(*arguments: str, metrics: str = "0") -> Iterator[Server]:
-    server = Server(*arguments, metrics=metrics)
-    try:
-        yield server
-    finally:
-        server.running.close()
-
 
 def ask(port: int, *lines: str, method: str = "REGISTER", number: int = 1) -> Response:
     """Send a request by UDP, and return its final response; it is repeated each second, as a client does."""

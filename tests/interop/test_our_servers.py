@@ -1,0 +1,129 @@
+"""Net::SIP at our servers: it registers with a password, calls and is called through our proxy, re-INVITEs, hangs up.
+
+The scenarios are 08 and 14 of its own suite, with ours in the place of registrar and proxy. Both directions go over the
+same proxy, which stays in the way of the dialog.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import format_host
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.media_handlers import send_recv
+from sipswarm.actors.runtime.callbacks import StopVariable
+from tests.e2e.agents import note, rtp_ports
+from tests.e2e.servers import Server, serving
+from tests.e2e.waiting import until
+
+from .conftest import Start
+from .net_sip import HEARD, NetSip, Wire, over_every_wire
+
+DOMAIN = "example.invalid"
+USERS = "user,password\nalice,secret\nbob,open\n"
+FRAME = b"\xfe" * 160
+
+
+@contextmanager
+def proxy(folder: Path, wire: Wire) -> Iterator[tuple[Server, str]]:
+    """Our registrar and proxy for the domain, and its URI; users are challenged."""
+    users = folder / "users.csv"
+    users.write_text(USERS)
+    certified: list[str] = []
+    if wire.authority is not None:
+        certificate, key = wire.authority.issue("proxy", "IP:127.0.0.1", "IP:::1")
+        certified = ["--tls-cert", certificate, "--tls-key", key, "--tls-ca", wire.authority.ca]
+    words = ["--realm", DOMAIN, "--users", str(users), "--registrar", "--record-route", "--auth", *certified]
+    with serving("proxy", "--listen", f"{wire.transport}:{format_host(wire.host)}:0", *words) as server:
+        yield server, wire.server(server.ports[wire.transport])
+
+
+def alice(wire: Wire, uri: str) -> UserAgent:
+    return UserAgent(
+        f"sip:alice@{DOMAIN}",
+        legs=(wire.leg,),
+        rtp_ports=rtp_ports(),
+        tls=wire.tls,
+        auth=("alice", "secret"),
+        outgoing_proxy=uri,
+    )
+
+
+def frames(got: list[int]) -> Any:
+    return send_recv(lambda number, channel: FRAME, output=lambda *frame: note(got, frame[3]))
+
+
+async def reported(perl: NetSip) -> dict[str, Any]:
+    return await asyncio.get_running_loop().run_in_executor(None, perl.report)
+
+
+@over_every_wire()
+def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
+    tmp_path: Path, start: Start, wire: Wire
+) -> None:
+    aor = f"sip:bob@{DOMAIN}"
+
+    async def main(server: Server, uri: str) -> dict[str, Any]:
+        words = {"mode": "again", "hang_up": 1, "proxy": uri, "registrar": uri, "aor": aor}
+        perl = start(NetSip(tmp_path, "talk.pl", 40, user="bob", password="open", **words, **wire.of_perl()))
+        await asyncio.get_running_loop().run_in_executor(None, perl.ready)
+        assert server.metric("sipswarm_registrar_bindings") == 1
+        async with asyncio.timeout(40), alice(wire, uri) as ua:
+            got: list[int] = []
+            established: list[str] = []
+            ended = StopVariable()
+            await ua.invite(
+                aor,
+                init_media=frames(got),
+                cb_established=lambda status, call: note(established, status),
+                recv_bye=ended,
+            )
+            await until(lambda: ended, 20)
+            assert established == ["OK"]
+            return await reported(perl)
+
+    with proxy(tmp_path, wire) as (server, uri):
+        said = asyncio.run(main(server, uri))
+        passed = {each: server.metric("sipswarm_sip_requests_total", f'method="{each}"') for each in ("INVITE", "BYE")}
+        assert server.running.end(signal.SIGTERM)[0] == 0
+    assert (said["outcomes"], said["bye"]) == (["OK"], 1)
+    assert said["received"]["second"] >= HEARD
+    assert f"bob@{DOMAIN}" in said["context"]["to"]
+    assert passed["INVITE"] >= 5  # with the challenge, in and out, and the re-INVITE in and out
+    assert passed["BYE"] >= 2
+
+
+@over_every_wire()
+def test_perl_calls_us_through_our_proxy_with_its_password(tmp_path: Path, start: Start, wire: Wire) -> None:
+    callers: list[str] = []
+
+    async def main(server: Server, uri: str) -> dict[str, Any]:
+        async with asyncio.timeout(40), alice(wire, uri) as ua:
+            got: list[int] = []
+
+            async def robot(call: Call) -> None:
+                callers.append(call.get_peer())
+                await call.answer()
+                call.start_media(frames(got))
+                await until(lambda: len(got) > 25)
+                await call.reinvite(init_media=frames(got))
+                before = len(got)
+                await until(lambda: len(got) > before + 25)
+                await call.bye()
+
+            ua.listen(robot)
+            assert await ua.register(uri, expires=300) == 300
+            words = {"to": f"<sip:alice@{DOMAIN}>", "proxy": uri, "remote": 1, "hang_up": 0}
+            perl = start(NetSip(tmp_path, "talk.pl", 40, user="bob", password="open", **words, **wire.of_perl()))
+            return await reported(perl)
+
+    with proxy(tmp_path, wire) as (server, uri):
+        said = asyncio.run(main(server, uri))
+        assert server.running.end(signal.SIGTERM)[0] == 0
+    assert (said["final"], said["established"], said["ended"]) == ("OK", 1, 1)
+    assert said["received"]["second"] >= HEARD
+    assert len(callers) == 1
