@@ -14,7 +14,7 @@ from ..bus.messages import Reloaded
 from ..call_worker.agent_parts import AgentParts
 from ..call_worker.application import IncomingPolicy
 from ..call_worker.worker import CallWorker
-from ..config import AnswerConfig, NodeConfig, RobotConfig, ServerConfig
+from ..config import AnswerConfig, NodeConfig, RobotConfig
 from ..ledger.memory import Ledger
 
 
@@ -105,29 +105,9 @@ def install(worker: CallWorker) -> None:
     if config.robot is not None:
         _file_robot(worker, config.robot)
     if config.server is not None:
-        _server(worker, config.server)
+        from .server_application import install_server
 
-
-def _server(worker: CallWorker, config: ServerConfig) -> None:
-    from ..robots.domains import Domains
-    from ..robots.proxy import ProxyRobot
-    from ..robots.registrar import RegistrarRobot
-
-    output, totals = worker.output, worker.totals
-    domains = Domains(config, output.addresses.is_ours, [hop.port for hop in output.hops])
-    registrar = None
-    if config.registrar:
-        kept = config.file or worker.config.shared_file("bindings")
-        bindings = totals.cell("sipswarm_registrar_bindings")
-        registrar = RegistrarRobot(config, domains, worker.arrivals, worker.actor_loop.now, kept=kept, bindings=bindings)
-        worker.applications.add(registrar)
-    if config.proxy:
-
-        def count(kind: str, result: str) -> None:
-            totals.cell("sipswarm_proxy_messages_total", kind, result).value += 1
-
-        store = None if registrar is None else registrar.store
-        worker.applications.add(ProxyRobot(config, domains, worker.arrivals, output, store=store, count=count))
+        install_server(worker, config.server)
 
 
 def _answering_robot(worker: CallWorker, config: AnswerConfig) -> None:
