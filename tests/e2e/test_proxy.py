@@ -122,11 +122,14 @@ def test_with_auth_a_user_calls_and_a_stranger_does_not_and_the_password_goes_no
     peers: list[Peer] = []
 
     async def scenario(server: Server) -> None:
-        async with Peer(answers) as peer, agent("sip:alice@127.0.0.1", auth=("alice", "secret")) as alice:
+        async with (
+            Peer(answers) as peer,
+            agent("sip:alice@127.0.0.1", auth=("alice", "secret")) as alice,
+            agent("sip:bob@127.0.0.1", auth=("bob", "other")) as bob,
+        ):
             peers.append(peer)
-            async with agent("sip:bob@127.0.0.1", auth=("bob", "other")) as bob:
-                port = server.ports["udp"]
-                assert await bob.register(f"sip:127.0.0.1:{port}", contact=peer.uri("bob"), expires=300) == 300
+            port = server.ports["udp"]
+            assert await bob.register(f"sip:127.0.0.1:{port}", contact=peer.uri("bob"), expires=300) == 300
             call = await alice.invite(through(server, "udp"), media="none")
             await call.bye()
             invites = [each for each in peer.requests if each.method == "INVITE"]
