@@ -157,6 +157,21 @@ class Ramp(click.ParamType[tuple[float, float, float]]):
         return float(match[1]), float(match[2]), seconds
 
 
+class Block(click.ParamType[tuple[str, int]]):
+    """A refusal as `INVITE=405`: a method and its status."""
+
+    name = "method=code"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return method and status."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([A-Z]{1,20})=([3-6]\d\d)", str(value), re.ASCII)
+        if match is None:
+            self.fail(f"{value!r} is no method with a status from 300 to 699; write for example INVITE=405", param, ctx)
+        return match[1], int(match[2])
+
+
 class Expires(click.ParamType[tuple[int, int, int]]):
     """The times of bindings as `60s:1h:2h`: the least, the default and the longest one."""
 
@@ -166,6 +181,8 @@ class Expires(click.ParamType[tuple[int, int, int]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int, int]:
         """Return the three in seconds."""
+        if isinstance(value, tuple):
+            return value
         parts = str(value).split(":")
         times = [round(Duration().convert(each, param, ctx)) for each in parts] if len(parts) == 3 else [0, 0, 0]
         least, usual, longest = times
@@ -492,6 +509,7 @@ class Encryption(click.Choice[str]):
 _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.TEXT: click.STRING,
     Kind.ADVERTISED: AdvertisedAddress(),
+    Kind.BLOCK: Block(),
     Kind.CODECS: Codecs(),
     Kind.ENCRYPTION: Encryption(),
     Kind.EXPIRES: Expires(),

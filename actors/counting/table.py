@@ -414,6 +414,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "quarantined",
                 "starting",
                 "stranger",
+                "blocked",
                 "rate",
                 "challenged",
                 "unauthorized",

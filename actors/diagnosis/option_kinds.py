@@ -18,6 +18,8 @@ class Kind(Enum):
     TEXT = auto()
     ADVERTISED = auto()
     """An IP address that peers see."""
+    BLOCK = auto()
+    """`METHOD=CODE`."""
     CODECS = auto()
     """Names of codecs, with commas between."""
     ENCRYPTION = auto()

@@ -64,6 +64,16 @@ class ServerConfig:
         shown="by the Request-URI",
         about="Send requests for other domains to this SIP URI.",
     )
+    block: tuple[tuple[str, int], ...] = option(
+        (), "--block", check=Kind.BLOCK, many=True, about="Refuse a method by a status, such as INVITE=405; repeatable."
+    )
+    block_agents: tuple[str, ...] = option(
+        (),
+        "--block-agent",
+        check=Kind.TEXT,
+        many=True,
+        about="Refuse by 403 what has this text in its User-Agent; repeatable.",
+    )
     proxy: bool = False
     """Whether requests are sent on."""
     allow: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from ..call_worker.worker import CallWorker
 from ..config import ServerConfig
+from ..robots.blocking import BlockingRobot
 from ..robots.domains import Domains
 from ..robots.proxy import ProxyRobot
 from ..robots.registrar import RegistrarRobot
@@ -29,3 +30,5 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
             totals.cell("sipswarm_proxy_messages_total", kind, result).value += 1
 
         worker.applications.add(ProxyRobot(config, domains, worker.arrivals, output, store=store, count=count))
+    if config.block or config.block_agents:
+        worker.applications.add(BlockingRobot(config, worker.arrivals))

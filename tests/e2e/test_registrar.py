@@ -146,6 +146,25 @@ def test_calls_are_redirected_to_the_contacts_where_that_is_wished() -> None:
         assert asyncio.run(asyncio.wait_for(scenario(), 60)) == ["sip:alice@192.0.2.8", "sip:alice@192.0.2.7"]
 
 
+def test_what_is_blocked_is_refused_before_all_else_and_counted() -> None:
+    blocks = ("--block", "INVITE=405", "--block", "MESSAGE=486", "--block-agent", "Scanner")
+    for verb in (["registrar", "--redirect"], ["proxy", "--registrar"]):
+        with serving(*verb, "--listen", "udp:127.0.0.1:0", *blocks) as server:
+            port = server.ports["udp"]
+            assert ask(port, "User-Agent: friendly-scanner", "Contact: <sip:alice@192.0.2.7>").status == 403
+            assert contacts(port) == []
+            assert ask(port, method="MESSAGE").status == 486
+
+            async def scenario(port: int) -> int:
+                async with agent("sip:carol@127.0.0.1") as carol:
+                    with pytest.raises(CallRejected) as refused:
+                        await carol.invite(f"sip:alice@127.0.0.1:{port}")
+                    return refused.value.status
+
+            assert asyncio.run(asyncio.wait_for(scenario(port), 60)) == 405
+            assert server.metric("sipswarm_sip_refused_total", 'reason="blocked"') >= 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -155,6 +174,7 @@ def test_calls_are_redirected_to_the_contacts_where_that_is_wished() -> None:
         (["registrar", "--file", "columns.csv"], "columns.csv: it is no file of bindings"),
         (["registrar", "--expires", "60s:30s:1h"], "no three times that rise"),
         (["registrar", "--expires", "60s"], "no three times that rise"),
+        (["registrar", "--block", "INVITE=200"], "INVITE=200' is no method with a status"),
         (["proxy", "--auth"], "--auth needs the passwords of the users"),
         (["proxy", "--file", "bindings"], "--file is about bindings"),
         (["proxy", "--redirect"], "No such option"),

@@ -298,6 +298,8 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--record-route": [],
         "--auth": [],
         "--next-hop": ["192.0.2.1"],
+        "--block": ["INVITE=405", "--block", "MESSAGE=403"],
+        "--block-agent": ["scanner"],
     },
 }
 """For each record that goes to the processes, its options, each with a value other than its default."""
