@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from sipswarm.actors.errors import CallRejected
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, gate, reply
@@ -159,6 +162,26 @@ def test_a_registration_brings_a_call_and_is_taken_back() -> None:
             lines = await running.finished()
         assert lines[1:] == ["called by <sip:alice@127.0.0.1>", "registration taken back"]
         assert len(bound) == 2
+
+    asyncio.run(main())
+
+
+def test_a_registrar_in_a_script_redirects_callers_to_who_has_registered() -> None:
+    async def main() -> None:
+        async with example("register_and_redirect.py", "udp:127.0.0.1:0") as running:
+            place = (await running.line(r"listening on udp:(.+)"))[1]
+            async with agent("sip:bob@127.0.0.1", auth=("bob", "secret")) as bob, agent(redirects=1) as alice:
+                bob.listen()
+                with pytest.raises(CallRejected) as unknown:
+                    await alice.invite(f"sip:bob@{place}")
+                assert unknown.value.status == 404
+                assert await bob.register(f"sip:{place}") == 900
+                call = await alice.invite(f"sip:bob@{place}")
+                await call.bye()
+            async with agent("sip:bob@127.0.0.1", auth=("bob", "wrong")) as mallory:
+                with pytest.raises(CallRejected) as refused:
+                    await mallory.register(f"sip:{place}")
+                assert refused.value.status == 401
 
     asyncio.run(main())
 
