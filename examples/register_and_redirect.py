@@ -10,11 +10,10 @@ import os
 import sys
 import time
 
-from sipswarm import Call, UserAgent
+from sipswarm import Call, Request, Response, UserAgent
 from sipswarm.sipcore.auth import DigestServer
-from sipswarm.sipcore.message import Request, Response, Tokens
-from sipswarm.sipcore.server import Authorize, LocationStore, Registrar, RegistrarSettings
-from sipswarm.sipcore.server.location import address_key
+from sipswarm.sipcore.message import Tokens
+from sipswarm.sipcore.server import Authorize, LocationStore, Registrar, RegistrarSettings, address_key
 
 USERS = {"bob": "secret"}
 

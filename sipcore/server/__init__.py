@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .filters import Authorize, Blocker, Chain, Decision, Dropper
-    from .location import Binding, LocationStore
+    from .location import Binding, LocationStore, address_key
     from .proxy import Forward, ProxySettings, StatelessProxy
     from .redirect import Redirect
     from .registrar import Registrar, RegistrarSettings
@@ -24,6 +24,7 @@ __all__ = [
     "Registrar",
     "RegistrarSettings",
     "StatelessProxy",
+    "address_key",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "Registrar": "registrar",
     "RegistrarSettings": "registrar",
     "StatelessProxy": "proxy",
+    "address_key": "location",
 }
 
 
