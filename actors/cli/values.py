@@ -177,9 +177,7 @@ class Expires(click.ParamType[tuple[int, int, int]]):
 
     name = "least:default:longest"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         """Return the three in seconds."""
         if isinstance(value, tuple):
             return value

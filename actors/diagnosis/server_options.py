@@ -49,7 +49,10 @@ class ServerConfig:
         False, "--redirect", check=Flag(), about="Answer requests for an address by 302 with its contacts."
     )
     registrar: bool = option(
-        False, "--registrar", check=Flag(), about="Be the registrar of the domain too, and send its calls to the contacts."
+        False,
+        "--registrar",
+        check=Flag(),
+        about="Be the registrar of the domain too, and send its calls to the contacts.",
     )
     record_route: bool = option(
         False, "--record-route", check=Flag(), about="Stay in the way of the later requests of each dialog."

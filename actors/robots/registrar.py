@@ -56,9 +56,7 @@ def authorizer(
         other_uri=named(lambda host: domains.domain_of(host) is not None),
     )
     lookup = (domains.users or {}).get
-    return Authorize(
-        server, lookup, tag_key=context.tag_key, within_dialogs=within_dialogs, on_refusal=refused
-    )
+    return Authorize(server, lookup, tag_key=context.tag_key, within_dialogs=within_dialogs, on_refusal=refused)
 
 
 class RegistrarRobot(Application):

@@ -9,7 +9,7 @@ has a bound. It uses no sockets and keeps no clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import Final, final
 

@@ -100,7 +100,9 @@ class StatelessProxy:
 
     # ---- requests
 
-    def take(self, request: Request, source: Hop, local: Hop, now: float, way: str = "") -> Forward | Response | Decision:
+    def take(
+        self, request: Request, source: Hop, local: Hop, now: float, way: str = ""
+    ) -> Forward | Response | Decision:
         """Return what becomes of a request.
 
         Args:

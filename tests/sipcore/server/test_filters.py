@@ -93,8 +93,7 @@ def test_a_repetition_passes_for_its_time_and_its_credentials_serve_nothing_else
 
 def test_what_is_remembered_of_passed_requests_has_a_bound() -> None:
     door = Door(most=1)
-    challenge = answered(door.authorize, request_of())
-    first, second = door.again(challenge, request_of()), door.again(challenge, request_of())
+    first, second = (door.again(answered(door.authorize, request_of()), request_of()) for _ in range(2))
     assert [door.authorize(each, 1.0, SOURCE) for each in (first, second, second)] == [Decision.PASS] * 3
     assert answered(door.authorize, first, 1.0).status == 401
 

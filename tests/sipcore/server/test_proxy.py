@@ -16,7 +16,11 @@ from sipswarm.sipcore.server.proxy import Forward, ProxySettings, StatelessProxy
 from tests.sipcore.wire import SDP, sample
 
 CALLER = Hop("udp", "192.0.2.10", 5060)
-OURS = {"udp": Hop("udp", "192.0.2.1", 5060), "tcp": Hop("tcp", "192.0.2.1", 5060), "tls": Hop("tls", "192.0.2.1", 5061)}
+OURS = {
+    "udp": Hop("udp", "192.0.2.1", 5060),
+    "tcp": Hop("tcp", "192.0.2.1", 5060),
+    "tls": Hop("tls", "192.0.2.1", 5061),
+}
 PHONES = {
     "bob": (Binding(NameAddr.parse("<sip:bob@192.0.2.20:5080>"), 60.0, "one", 1),),
     "carol": (
@@ -169,7 +173,10 @@ def test_a_loop_is_found_and_a_spiral_goes_on() -> None:
 
 
 def test_routes_to_this_proxy_are_taken_out_and_the_next_one_decides_with_its_maddr() -> None:
-    routes = ("Route: <sip:192.0.2.1;lr>, <sip:192.0.2.1:5061;transport=tls;lr>", "Route: <sip:x@a.invalid;maddr=172.25.2.1;lr>")
+    routes = (
+        "Route: <sip:192.0.2.1;lr>, <sip:192.0.2.1:5061;transport=tls;lr>",
+        "Route: <sip:x@a.invalid;maddr=172.25.2.1;lr>",
+    )
     onward, hop = forwarded(request_of("sip:b%6Fb@192.0.2.50", *routes))
     assert hop == Hop("udp", "172.25.2.1", 5060)
     assert onward.uri == "sip:b%6Fb@192.0.2.50"
@@ -206,7 +213,9 @@ def test_record_route_names_each_address_of_the_dialog_the_next_hops_first() -> 
     secure, _ = forwarded(request_of("sips:bob@192.0.2.50"), settings)
     assert secure.headers.values("record-route")[0] == "<sips:192.0.2.1:5061;transport=tls;lr>"
     assert "record-route" not in forwarded(request_of(method="OPTIONS"), settings)[0].headers
-    back, _ = forwarded(request_of("sip:alice@192.0.2.10", f"Route: {', '.join(changed.headers.values('record-route')[:2])}"))
+    back, _ = forwarded(
+        request_of("sip:alice@192.0.2.10", f"Route: {', '.join(changed.headers.values('record-route')[:2])}")
+    )
     assert "route" not in back.headers
 
 

@@ -22,7 +22,9 @@ class Server:
 
     def __init__(self, *, store: LocationStore | None = None, known: tuple[str, ...] = ("bob", "alice")) -> None:
         self.changes: list[tuple[str, int]] = []
-        self.store = store or LocationStore(changed=lambda address, now: self.changes.append((address, len(now))))
+        if store is None:
+            store = LocationStore(changed=lambda address, now: self.changes.append((address, len(now))))
+        self.store = store
         settings = RegistrarSettings(60, 600, 3600, domain_of, known.__contains__ if known else None)
         self.registrar = Registrar(self.store, settings)
         self.number = 0
