@@ -17,7 +17,7 @@ from .info import installed, metrics, version
 from .load import load
 from .probe.verb import probe
 from .robot import robot
-from .server import proxy, registrar
+from .servers.verbs import proxy, registrar
 from .terminal import echo
 
 NAME = "sipswarm"

@@ -163,7 +163,7 @@ def test_what_is_blocked_is_refused_before_all_else_and_counted() -> None:
                     return refused.value.status
 
             assert asyncio.run(asyncio.wait_for(scenario(port), 60)) == 405
-            asyncio.run(until(lambda: server.metric("sipswarm_sip_refused_total", 'reason="blocked"') >= 3))  # noqa: B023
+            asyncio.run(until(lambda: server.metric("sipswarm_sip_refused_total", 'reason="blocked"') >= 3))
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from typing import Final
 
 import click
 
-from ..config import NodeSettings, ServerConfig
-from ..robots import binding_file
-from ..robots.domains import users_of
-from .answer import run_answer
-from .configuration import Verb
-from .options import CalleeOptions, RunOptions, options, run_options
-from .values import DEFAULT_METRICS
+from ...config import NodeSettings, ServerConfig
+from ...robots import binding_file
+from ...robots.domains import users_of
+from ..answer import run_answer
+from ..configuration import Verb
+from ..options import CalleeOptions, RunOptions, options, run_options
+from ..values import DEFAULT_METRICS
 
 OF_CALLS: Final = (
     *("call_workers", "media_workers", "rtp_ports", "rtp_timeout", "codecs", "srtp", "account", "strict_source"),

@@ -1,0 +1,1 @@
+"""The verbs that serve SIP without calls of their own: registrar and proxy."""
