@@ -9,6 +9,7 @@ COMPOSE = {
     "call_worker/agent_parts.py",
     "process/applications.py",
     "process/load_application.py",
+    "process/server_application.py",
 }
 IMPORT = re.compile(
     r"^\s*from \.*(?:call_worker)?\.worker import|^\s*from \.\.?(?:call_worker)? import .*\bworker\b", re.M
