@@ -4,7 +4,10 @@ A list becomes shorter. What is new in one needs a reason that a reviewer accept
 file that can have a place of its own.
 """
 
-LONG_FILES: dict[str, str] = {"actors/call/actor.py": "the one place where the events of session, media and move meet"}
+LONG_FILES: dict[str, str] = {
+    "actors/call/actor.py": "the one place where the events of session, media and move meet",
+    "actors/counting/table.py": "a table: a row for each metric",
+}
 """Files of more than 800 lines, each with the reason."""
 
 TYPING_BLOCKS: set[str] = set()
@@ -76,7 +79,7 @@ LARGER = {
     "actors/call_worker/agent_parts.py": {"imports": 13},
     "actors/call_worker/out_of_dialog.py": {"imports": 13, "__init__ parameters": 12},
     "actors/call_worker/worker.py": {"imports": 40, "CallWorker attributes": 24, "CallWorker methods": 24},
-    "actors/cli/app.py": {"imports": 13},
+    "actors/cli/app.py": {"imports": 14},
     "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},
