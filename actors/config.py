@@ -37,6 +37,8 @@ LEAST_RTP_PORT: Final = 1024
 MOST_RTP_PORT: Final = 65534
 
 
+CALL_METHOD: Final = "invite"
+"""The method of a load whose arrivals are calls."""
 MEDIA_SHARE: Final = 0.9
 """Share of the time in which media is due that --expect-media demands, unless another is given."""
 
@@ -250,10 +252,10 @@ class RobotConfig:
 
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
-    """A load test: its calls, their times, and the expectations of each."""
+    """A load test: its calls or requests, their times, and the expectations of each."""
 
     target: str
-    """SIP URI that is called."""
+    """SIP URI that is called, or to which the requests are sent."""
     rate: float = option(10.0, "-r", "--rate", check=Number(0, 100_000, above=True), about="Calls per second.")
     """Calls per second over all shards; with a profile, its greatest."""
     arrival: str = option(
@@ -297,9 +299,9 @@ class LoadConfig:
         check=Seconds(unit_needed=True),
         written="0s",
         shown=False,
-        about="How long to hold each call, with its unit: 5s, 5000ms.",
+        about="How long to hold each call, registration or subscription, with its unit: 5s, 5000ms.",
     )
-    """Seconds from answer to the BYE of this end."""
+    """Seconds from answer to the BYE of this end; of a registration or subscription 0 = until no more begin."""
     media: str = option("none", "--media", check=Media(), about="echo, silence, play:FILE, tone:HZ or none.")
     dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits after the answer; ? is a random digit.")
     expect_dtmf: str = option(
@@ -323,8 +325,32 @@ class LoadConfig:
     )
     """Seconds after which a run of the scenario is cancelled."""
     data: str = option(
-        "", "-inf", "--data", check=Kind.TEXT, about="CSV file of the scenario's rows, with a header or in SIPp's form."
+        "", "-inf", "--data", check=Kind.TEXT, about="CSV file with a row for each arrival, with or without a scenario."
     )
+    method: str = option(
+        CALL_METHOD,
+        "--method",
+        check=OneOf((CALL_METHOD, "options", "message", "register", "subscribe")),
+        about="What each arrival sends: a call (invite), one request, or a registration or subscription that is kept.",
+    )
+    body: str = option("", "--body", check=Kind.TEXT, about="Text of each request, with --method message.")
+    content_type: str = option(
+        "text/plain", "--content-type", check=Kind.TEXT, about="Media type of --body, with --method message."
+    )
+    event: str = option(
+        "", "--event", check=Kind.TEXT, about="Event package, with --method subscribe, such as message-summary."
+    )
+    expires: int = option(
+        900, "--expires", check=Count(0, 2**32 - 1), about="Seconds to ask for, with --method register or subscribe."
+    )
+    timeout: float = option(
+        32.0,
+        "--timeout",
+        check=Seconds(least=0.1, why="no answer could come"),
+        written="32s",
+        about="How long to wait for the final response, with --method options or message; 0 = 32s.",
+    )
+    """Seconds from a request outside of calls to its end without a final response; 0 = 64*T1."""
     expect_media: bool = option(
         False,
         "--expect-media",

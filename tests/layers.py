@@ -70,13 +70,17 @@ LAYERS: dict[str, dict[str, set[str]]] = {
         },
         "load": GROUND
         | {
+            "identity",
             "config",
             "counting",
             "runtime",
             "host",
             "bus",
             "scripts",
+            "call",
             "trace",
+            "registration",
+            "requests",
             "transport",
             "handle",
             "call_worker",

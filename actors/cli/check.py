@@ -1,34 +1,27 @@
 """`sipswarm check VERB …`: every check that is possible before anything is sent.
 
 The verb parses its arguments as usual, and comes here instead of running. Files, ports, memory and descriptors are
-compared with the need of the plan; the first INVITE is shown. Nothing must be sent, and no file that was made here is
+compared with the need of the plan; the first request is shown. Nothing must be sent, and no file that was made here is
 left.
 """
 
 import os
 import resource
-import secrets
 import socket
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
 from sipswarm.sipcore.message.hop import Hop
-from sipswarm.sipcore.message.tokens import Tokens
-from sipswarm.sipcore.sdp.negotiation import LocalMedia, make_offer
-from sipswarm.sipcore.session.invite_session import InviteSession
-from sipswarm.sipcore.session.session_config import SessionConfig
 
-from ..call_worker.account import Account
 from ..config import Listener, LoadConfig, NodeConfig, NodeSettings, format_host
-from ..handle.demand import named_codecs
+from ..load.description import LASTING, arrivals_of, rows_of
 from ..load.schedule import Plan, Share
 from ..transport import tls
 from ..transport.certificate_dates import shown_date
-from ..transport.local_addresses import LocalAddresses
+from .loads.first_message import first_message
 from .terminal import echo
 
 MARK: Final = "sipswarm.check"
@@ -83,22 +76,25 @@ def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConf
     planned = plan.planned(share)
     rate = load.rate / load.shards
     unheld = rate * (load.hold + 1.0)  # a call without a hold is up for less than a second
+    if load.method in LASTING and not load.hold:
+        unheld = rate * plan.end  # kept until the end of the plan
     peak = min(unheld, unheld if planned is None else planned)
     limit = share.bound(load.max_concurrent)
     if limit:
         peak = min(peak, limit)
     most = limit or ("unknown: the scenario decides" if load.scenario else f"about {peak:.0f}")
-    of_all = "" if load.shards == 1 else f" (shard {share.name} of {load.rate:g} calls/s)"
+    of_all = "" if load.shards == 1 else f" (shard {share.name} of {load.rate:g} {arrivals_of(load)}/s)"
     echo(f"target: {load.target} over {hop.transport} to {format_host(hop.host)}:{hop.port}")
     echo(f"from: {listener}")
-    echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {rate:g} calls/s{of_all}")
+    noun = arrivals_of(load)
+    echo(f"schedule: {planned} {noun} in {plan.end:.1f} s, {load.arrival}, at most {rate:g} {noun}/s{of_all}")
     for start, end, seconds in load.profile:
-        echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
-    echo(f"live calls at the peak: {most}")
+        echo(f"  {start:g} to {end:g} {noun}/s{f' within {seconds:g} s' if seconds else ', on and on'}")
+    echo(f"live {rows_of(load)} at the peak: {most}")
     enough = _resources(settings, peak, rate if load.media != "none" else 0.0)
     enough &= _bindable(listener)
-    echo("the first INVITE:")
-    for line in first_invite(config, hop, load).decode().splitlines():
+    echo(f"the first {load.method.upper()}:")
+    for line in first_message(config, hop, load).decode("utf-8", "replace").splitlines():
         echo(f"  {line}")
     return 0 if enough else 2
 
@@ -136,25 +132,6 @@ def _check_files(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: P
         Cdr(cdr).close()
         if not there:
             cdr.unlink()
-
-
-def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
-    """Return the INVITE of a plain call; tags, ports and identifiers are of the form of a later call's."""
-    listener = config.listeners[0]
-    addresses = LocalAddresses([replace(listener, port=listener.port or 5060)], config.advertise)
-    local = addresses.toward(0, hop.host).seen
-    identity = Account(config, addresses).identity(local.host)
-    session_config = SessionConfig(
-        local=local, from_=identity.from_, outgoing_proxy=identity.outgoing_proxy, user_agent="sipswarm"
-    )
-    tokens = Tokens(secrets.token_bytes)
-    offer = make_offer(
-        [LocalMedia(20000, named_codecs(config.codecs))], address=local.host, session_id=tokens.integer(31)
-    )
-    session = InviteSession.outgoing(session_config, tokens, load.target, hop=hop)
-    session.invite(0.0, offer.to_bytes(), headers=identity.headers)
-    transmits, _ = session.drain()
-    return transmits[0].data
 
 
 def _resources(settings: NodeSettings, peak: float, rate: float) -> bool:

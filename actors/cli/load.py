@@ -1,4 +1,4 @@
-"""`sipswarm load TARGET`: calls by a schedule, each judged.
+"""`sipswarm load TARGET`: calls, or requests outside of calls, by a schedule, each judged.
 
 The options are checked together, with the scenario and its data, then the target and the local address. Only then the
 node is started, which must never happen for a load that cannot be carried out. The rules that span several options are
@@ -23,7 +23,6 @@ from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
-from ..scripts.data import Data
 from .configuration import Verb, given, given_in_file
 from .options import (
     CallerOptions,
@@ -88,7 +87,7 @@ def load(
     out: Path | None,
     cdr: Path | None,
 ) -> int:
-    """Call TARGET by a schedule and judge every call.
+    """Call TARGET by a schedule and judge every call; with --method, send requests instead.
 
     TARGET is a SIP URI; sip: may be left out.
 
@@ -101,16 +100,19 @@ def load(
       sipswarm load 10.0.0.7 -m 500 --threshold 'answered>=0.99' --threshold 'post_dial_delay.p95<1.5'
       sipswarm load ivr@127.0.0.1:5070 -m 15 --scenario examples/scenario.py --data examples/users.csv
       sipswarm load sip:bob@example.internal -m 500 --from sip:alice@example.internal --proxy 10.0.0.7
+      sipswarm load 10.0.0.7 --method options -r 50 --duration 60s --threshold 'answer_delay.p99<0.2'
+      sipswarm load 10.0.0.7 --method register --data users.csv -r 200 -m 10000 -d 60s --expires 120
 
     Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
     99 thresholds failed, 105 cut short, 107 scenario failed.
     """
     from . import check
+    from .loads import method
     from .target import checked_hop, complete, target_networks
 
     if not check.asked():
         need_descriptors(settings)
-    config = _checked(config, own)
+    config = method.checked(_checked(config, own), own.thresholds)
     if 0 < settings.max_call_time <= config.hold:
         raise click.UsageError(
             f"--max-call-time {settings.max_call_time:g}s would end each call before its hold of {config.hold:g}s is "
@@ -118,6 +120,8 @@ def load(
         )
     check_audio(config.media, settings.codecs)
     config = replace(config, target=complete(config.target, caller.user, caller.chosen_transport))
+    config, settings = method.of_registrar(config, settings)
+    method.check_data(config, settings.account.from_)
     capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate
     hop = checked_hop(settings.account.proxy or config.target, allow_public=caller.allow_public, rate=capped)
     config = replace(config, allow=target_networks(config.target, hop))
@@ -148,13 +152,6 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
             f"-l {config.max_concurrent} over {shards} shards leaves some of them without a call; "
             f"say -l {shards} or more"
         )
-    if config.data:
-        rows = Data.read(config.data)
-        if rows.mode == "USER" and len(rows.rows) < shards:
-            raise ConfigurationError(
-                f"{config.data}: {len(rows.rows)} rows over {shards} shards leave some of them without a row; add rows,"
-                " or use fewer shards"
-            )
     config = replace(config, expect_media=config.expect_media or given("media_share"))
     expects_media = config.expect_media or config.expect_audio or bool(config.expect_mos or config.expect_dtmf)
     if expects_media and config.expect_code >= 300:
@@ -196,10 +193,8 @@ def _of_scenario(config: LoadConfig) -> LoadConfig:
         user_file.try_out(path, name, user_file.SCENARIO)
         media = "silence" if config.media == "none" else config.media
         config = replace(config, scenario=f"{path}:{name}", media=media)
-    elif config.data or given("run_time"):
-        raise click.UsageError(
-            f"{'--data' if config.data else '--run-time'} is for a scenario; say --scenario FILE too"
-        )
+    elif given("run_time"):
+        raise click.UsageError("--run-time is for a scenario; say --scenario FILE too")
     if not config.run_time:
         raise click.UsageError("--run-time 0s leaves no time for a run; give for example 60s")
     return config

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..bus.messages import CallFinished
-from ..config import LoadConfig, NodeConfig
+from ..config import CALL_METHOD, LoadConfig, NodeConfig
 from ..errors import ConfigurationError
 from ..host.file_writer import FileWriter
 from ..host.roll import OpenCall
@@ -183,7 +183,7 @@ class LoadRun:
         """Judge the calls that a call worker has taken with it."""
         for call in calls:
             row = row_of_lost(call, name_of(self.load), at)
-            self.node.count_lost(row)
+            self.node.count_lost(row, is_call=self.load.method == CALL_METHOD)
             self._on_call_finished(row)
 
     def _count_plan(self) -> None:
@@ -325,11 +325,17 @@ class LoadRun:
         runs = {"runs": f"{self.node.begun}{planned}", "calls": attempted} if self.load.scenario else {}
         return {
             "time": f"{seconds:.0f}s",
-            **(runs or {"calls": f"{attempted}{planned}"}),
+            **(runs or {self.report.arrivals: f"{attempted}{planned}"}),
             "live": attempted - tally.rows,
             "done": tally.rows,
             "failed": tally.failed,
+            **(self._media() if self.load.method == CALL_METHOD else {}),
+            **({"keys": self._said} if self._said else {}),
+        }
+
+    def _media(self) -> dict[str, object]:
+        tally = self.report.tally
+        return {
             "digits": f"{tally.digits_received}/{tally.digits_sent}",
             "rtp": f"{tally.rtp_received}/{tally.rtp_sent}",
-            **({"keys": self._said} if self._said else {}),
         }

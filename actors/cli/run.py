@@ -149,9 +149,13 @@ class NodeRun:
         """Arrivals that the bound of the call workers kept from starting."""
         return self._supervisor.plan_figures.overloaded
 
-    def count_lost(self, row: CallFinished) -> None:
-        """Count a call that its worker can count no more."""
-        CallMetrics(self._supervisor.totals).lost(row, attempted=False)
+    def count_lost(self, row: CallFinished, *, is_call: bool) -> None:
+        """Count a call, or a request of a load, that its worker can count no more."""
+        metrics = CallMetrics(self._supervisor.totals)
+        if is_call:
+            metrics.lost(row, attempted=False)
+        else:
+            metrics.failed(row)
 
     def counted(self, name: str, **labels: str) -> float:
         """Return the sum of a counter over all its series with these label values."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..load.description import delay_of, has_media
 from ..load.report import Result, Verdict
 from ..load.results import Results
 from .terminal import echo, echo_styled
@@ -39,8 +40,10 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
     if arrivals["of"] == "runs":
         yield f"runs: {begun}started {arrivals['started']}, {dropped}".removesuffix(", ")
         begun = dropped = ""
+    is_of_calls = has_media(arrivals["of"])
     yield (
-        f"calls: {begun}attempted {calls['attempted']}, answered {calls['answered']}, completed {calls['completed']}, "
+        f"{'calls' if is_of_calls else arrivals['of']}: {begun}attempted {calls['attempted']}, "
+        f"answered {calls['answered']}, completed {calls['completed']}, "
         f"failed {calls['failed']}, {dropped}at most {calls['max_concurrent']} at a time"
     )
     yield f"outcomes: {outcomes or 'none'}"
@@ -53,12 +56,13 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
     for name, digest in summary["delays"].items():
         if digest["count"]:
             figures = ", ".join(f"{each} {digest[each] * 1000:.1f}" for each in ("p50", "p95", "p99", "max"))
-            yield f"{name.replace('_', ' ')} delay in ms: {figures}"
-    yield (
-        f"media: {media['streams']} streams received, RTP sent {media['rtp_sent']}, received {media['rtp_received']}, "
-        f"lost {media['lost']}, one-way calls {media['one_way_calls']}, "
-        f"jitter p95 {_milliseconds(media['jitter_p95'])}, MOS p5 {_number(media['mos_cqe_p5'])}"
-    )
+            yield f"{delay_of(name, arrivals['of'])} delay in ms: {figures}"
+    if is_of_calls:
+        yield (
+            f"media: {media['streams']} streams received, RTP sent {media['rtp_sent']}, "
+            f"received {media['rtp_received']}, lost {media['lost']}, one-way calls {media['one_way_calls']}, "
+            f"jitter p95 {_milliseconds(media['jitter_p95'])}, MOS p5 {_number(media['mos_cqe_p5'])}"
+        )
     if media["discards"]:
         yield f"RTP packets discarded: {media['rtp_discarded']}: {_counts(media['discards'])}"
     for direction, methods in summary["signalling"]["retransmissions"].items():
@@ -76,7 +80,10 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
     if media["hold_share_max"]:
         held = _number(media["hold_share_mean"])
         yield f"on hold: {held} of the answered time, {_number(media['hold_share_max'])} of that of the worst call"
-    yield (f"digits: sent {dtmf['sent']}, received {dtmf['received']}, missed {dtmf['missed']}, wrong {dtmf['wrong']}")
+    if is_of_calls:
+        yield (
+            f"digits: sent {dtmf['sent']}, received {dtmf['received']}, missed {dtmf['missed']}, wrong {dtmf['wrong']}"
+        )
     generator = summary["generator"]
     yield (
         f"generator: {'healthy' if generator['healthy'] else 'NOT healthy'}, p99 of schedule lateness "

@@ -189,13 +189,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_arrivals_total",
         "counter",
         ("scenario",),
-        "Arrivals of the plan that came due, started or dropped: calls, or runs of a scenario.",
+        "Arrivals of the plan that came due, started or dropped: calls, requests, or runs of a scenario.",
     ),
     Metric(
         "sipswarm_calls_dropped_total",
         "counter",
         ("scenario", "reason"),
-        "Arrivals of the plan, calls or runs of a scenario, that the generator could not start.",
+        "Arrivals of the plan, calls, requests or runs of a scenario, that the generator could not start.",
         closed={"reason": ("limit", "no_port", "no_credentials", "overload")},
     ),
     Metric(

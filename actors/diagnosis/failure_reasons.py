@@ -68,6 +68,16 @@ REASONS: Final[dict[str, Reason]] = {
     "digits_not_sent": Reason(_SUT, "what was negotiated let our digits not leave, or not all of them"),
     "bye_refused": Reason(_SUT, "our BYE was refused"),
     "bye_unanswered": Reason(_SUT, "our BYE was not answered"),
+    "credentials_refused": Reason(
+        _SUT, "user and password were sent, and challenged again (401 or 407): they, or the other side, are wrong"
+    ),
+    "lapsed": Reason(
+        _SUT,
+        "a registration or subscription ended before its time: a refresh was refused or not answered, or the other "
+        "side ended it",
+    ),
+    "removal_refused": Reason(_SUT, "the removal of a registration, or the end of a subscription, was refused"),
+    "removal_unanswered": Reason(_SUT, "the removal of a registration, or the end of a subscription, was not answered"),
     "no_port": Reason(_GENERATOR, "no RTP port was free; widen --rtp-ports, or lower the rate or the hold"),
     "no_descriptor": Reason(_GENERATOR, "no file descriptor was free; raise ulimit -n"),
     "no_address": Reason(_GENERATOR, "the local address cannot be used; look at --listen"),
@@ -90,6 +100,11 @@ REASONS: Final[dict[str, Reason]] = {
     "drained": Reason(_PLAN, "the call was given up because the run ended"),
     "max_call_time": Reason(_PLAN, "the call was ended by --max-call-time; raise it, or lower the hold"),
     "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
+    "no_credentials": Reason(
+        _PLAN,
+        "the other side demands user and password (401 or 407), and the load has none for it; give --auth-user and "
+        "--auth-password-file, or columns user and password of --data",
+    ),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }
 """By name, as it stands in rows, summaries and label values."""
@@ -100,10 +115,13 @@ WITHOUT_ROW: Final = ("not_started", "unreported")
 OTHER_TEXTS: Final = "other expectations"
 """Stands for the texts of assertions beyond the number that is counted one by one."""
 
-NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
+NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered", "removal_refused", "removal_unanswered"})
 """The call did what was planned, but its end was not confirmed by the other side."""
 
+CREDENTIALS_REFUSED: Final = "credentials_refused"
+LAPSED: Final = "lapsed"
 MEDIA_REFUSED: Final = "media_refused"
+NO_CREDENTIALS: Final = "no_credentials"
 SCENARIO_ERROR: Final = "scenario_error"
 FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
 """What a media worker reports of a stream whose file cannot be played."""

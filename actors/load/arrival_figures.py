@@ -1,8 +1,8 @@
 """The arrivals of a run's plan: how many were planned, started, dropped or not due any more. Pure.
 
-An arrival is a call of a plain load, or a run of a scenario, which places no call, one or several. So arrivals and
-calls are two figures: one must never be subtracted from the other, nor be a share of it. Each planned arrival is in
-exactly one of the other figures.
+An arrival is a call or request of a plain load, or a run of a scenario, which places no call, one or several. So
+arrivals and calls are two figures: one must never be subtracted from the other, nor be a share of it. Each planned
+arrival is in exactly one of the other figures.
 """
 
 from collections import Counter
@@ -81,10 +81,10 @@ class ArrivalFigures(NamedTuple):
         """
         return +Counter(overload=self.overloaded, not_started=self.not_started, unreported=unreported)
 
-    def digest(self, *, runs: bool) -> dict[str, Any]:
+    def digest(self, of: str) -> dict[str, Any]:
         """Return them as they stand in summary.json.
 
         Args:
-            runs: they are runs of a scenario.
+            of: what they are, as `description.arrivals_of`.
         """
-        return {"of": "runs" if runs else "calls", **self._asdict(), "dropped": self.dropped}
+        return {"of": of, **self._asdict(), "dropped": self.dropped}

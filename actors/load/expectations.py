@@ -11,8 +11,8 @@ from typing import Final
 from sipswarm.media.messages import ONE_WAY_SHARE, UNREACHABLE_SHARE
 
 from ..bus.messages import CallFinished
-from ..config import LoadConfig
-from ..diagnosis.failure_reasons import Blame, blame_of, reason_of
+from ..config import CALL_METHOD, LoadConfig
+from ..diagnosis.failure_reasons import CREDENTIALS_REFUSED, NO_CREDENTIALS, Blame, blame_of, reason_of
 
 AUDIBLE: Final = 0.5
 """Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
@@ -54,7 +54,7 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
     failure = (
         row.failure
         or _missed_answer(row, load)
-        or (_missed_within(row, load) or _missed_close(row) if answered else "")
+        or (_missed_within(row, load) or _missed_close(row, load) if answered else "")
     )
     return _of_lost_media(row, failure, answered=answered) or failure
 
@@ -83,6 +83,8 @@ def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
     expected = row.code == load.expect_code if load.expect_code else row.outcome == "answered"
     if expected:
         return ""
+    if row.cause in (CREDENTIALS_REFUSED, NO_CREDENTIALS):
+        return row.cause
     if row.code and (row.outcome != "timeout" or row.code == REQUEST_TIMEOUT):
         return "code"
     return {"not_sent": "no_transport", "transport_error": "transport_error"}.get(row.outcome, "timeout")
@@ -162,9 +164,12 @@ def _is_unreachable(row: CallFinished) -> bool:
     return row.unreachable_share > UNREACHABLE_SHARE
 
 
-def _missed_close(row: CallFinished) -> str:
-    """Whether both sides have the end of the call confirmed.
+def _missed_close(row: CallFinished, load: LoadConfig) -> str:
+    """Whether both sides have the end of the call, registration or subscription confirmed.
 
     A peer that lost its dialog has refused the BYE (RFC 3261 section 15.1.1).
     """
-    return {"refused": "bye_refused", "unanswered": "bye_unanswered", "lost": "transport_error"}.get(row.closed, "")
+    if row.closed == "lost":
+        return "transport_error"
+    what = "bye" if load.method == CALL_METHOD else "removal"
+    return f"{what}_{row.closed}" if row.closed in ("refused", "unanswered") else ""

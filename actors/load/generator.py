@@ -3,7 +3,7 @@
 Open model: an arrival starts at the time of the schedule, not when another one ended; its lateness is counted (no
 coordinated omission). Arrivals beyond `max_concurrent`, counted over all call workers of the node, are held back and
 counted. When the plan is through and the last call is over, it reports its counts once. An arrival must never wait for
-another. The starter decides whether an arrival is a plain call or a run of a scenario.
+another. The starter decides what an arrival is: a plain call, a request, or a run of a scenario.
 
 How far the plan is carried out stands in the roll of the slot. A worker that replaces one that died goes on at the
 present moment: what was due before is not made up for, and each such arrival gets a row that blames the generator. A
@@ -129,6 +129,7 @@ class LoadGenerator(Application):
         """Leave the arrivals that were not started to the next worker."""
         if self._start and not self._through:
             self._roll.leave_plan()
+            self._starter.finish()
 
     def call_answered(self, call: Call) -> None:
         """Note in the roll that a call is up."""
@@ -177,6 +178,7 @@ class LoadGenerator(Application):
                 self._waiting = self._actor_loop.loop.call_later(rest, self._on_time)
             return
         self._through = True
+        self._starter.finish()
         self._check_end()
 
     def _miss(self, planned: float) -> None:
@@ -184,7 +186,10 @@ class LoadGenerator(Application):
         self._count_arrival()
         self._roll.started()
         row = row_of_missed(self._starter.label, planned, runs=self._starter.runs)
-        self._metrics.lost(row, attempted=not self._starter.runs)
+        if self._starter.places_calls:
+            self._metrics.lost(row, attempted=not self._starter.runs)
+        else:
+            self._metrics.failed(row)
         if self._tell is not None:
             self._tell(row)
 

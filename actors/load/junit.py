@@ -7,7 +7,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from ..diagnosis.foreign_text import shown
 from .failures import FailedCall
 
-CALLS: Final = "every call meets its expectations"
+CASE: Final = "every {} meets its expectations"
+"""The name of the test case of all calls, or of all requests."""
 
 
 def junit_of(
@@ -21,7 +22,7 @@ def junit_of(
         failures: failed calls by missed expectation.
         calls: those that have a folder.
     """
-    run = summary["run"]
+    run, all_of_them = summary["run"], CASE.format(_noun(summary).removesuffix("s"))
     cases = list(_cases(summary, failures))
     broken = sum(text is not None for _, text in cases)
     if not broken and summary["exit_code"]:
@@ -37,11 +38,16 @@ def junit_of(
         case = SubElement(suite, "testcase", classname="sipswarm", name=shown(name), time="0")
         if text is not None:
             lines = [shown(each) for each in reasons] or [shown(text)]
-            if name == CALLS:
+            if name == all_of_them:
                 lines += (f"{each.folder}: {shown(each.failure)}, {shown(each.call_id)}" for each in calls)
             SubElement(case, "failure", message=shown(text)).text = "\n".join(lines)
     indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
+
+
+def _noun(summary: dict[str, Any]) -> str:
+    of: str = summary["arrivals"]["of"]
+    return "calls" if of == "runs" else of
 
 
 def _blamed(summary: dict[str, Any], blame: str) -> list[str]:
@@ -52,8 +58,8 @@ def _blamed(summary: dict[str, Any], blame: str) -> list[str]:
 def _share_failed(summary: dict[str, Any]) -> str:
     """Return how many failed; of a scenario neither its runs nor its calls alone are the whole of it."""
     calls, arrivals = summary["calls"], summary["arrivals"]
-    if arrivals["of"] == "calls":
-        return f"{calls['failed']} of {calls['planned']} calls failed"
+    if arrivals["of"] != "runs":
+        return f"{calls['failed']} of {calls['planned']} {arrivals['of']} failed"
     return (
         f"{calls['failed']} failed; {calls['attempted']} calls in {arrivals['started']} of {arrivals['planned']} runs"
     )
@@ -74,4 +80,4 @@ def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[
     if not thresholds or summary["verdict"] == "calls_failed":
         parts = [f"{count} missed: {name}" for name, count in failures.items()]
         text = "; ".join([_share_failed(summary), *parts])
-        yield CALLS, text if calls["failed"] else None
+        yield CASE.format(_noun(summary).removesuffix("s")), text if calls["failed"] else None

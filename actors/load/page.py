@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..diagnosis.failure_reasons import REASONS, Blame, blame_of, words_of
 from ..diagnosis.foreign_text import shown
 from .charts import Limit, Line, Stretch, chart, clock
+from .description import delay_of, has_media
 from .failures import FOLDER, FailedCall
 from .thresholds import Threshold
 from .timeline import Point
@@ -93,7 +94,7 @@ def page_of(
         *_head(summary, reasons),
         *_thresholds(summary["thresholds"]),
         *_over_time(summary, points, first_failure),
-        *_failed_calls(failures, calls),
+        *_failed_calls(failures, calls, _rows_of(summary)),
         *_tables(summary),
         *_what_was_run(run=summary["run"]),
         "</body></html>\n",
@@ -108,7 +109,8 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
     running = verdict == "running"
     state = _as_of(run) if running else _exit(summary["exit_code"])
     lasted = clock(run["seconds"], run["seconds"])
-    yield f"<h1>Calls to {escape(run['target'])}</h1>"
+    rows = _rows_of(summary)
+    yield f"<h1>{rows.capitalize()} to {escape(run['target'])}</h1>"
     rate, shards = summary["rate"], run["shards"]
     shard = f", shard {run['shard']} of {shards}" if shards > 1 else ""
     whole = f" (1/{shards} of {_number(rate['all_shards'])})" if shards > 1 else ""
@@ -123,20 +125,26 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
     arrivals = summary["arrivals"]
     of_runs = [("runs started", arrivals["started"]), ("calls started", calls["attempted"])]
     figures: list[tuple[str, object]] = [
-        ("calls started so far", calls["attempted"]) if running else (f"{arrivals['of']} planned", arrivals["planned"]),
+        (f"{rows} started so far", calls["attempted"])
+        if running
+        else (f"{arrivals['of']} planned", arrivals["planned"]),
         *(of_runs if arrivals["of"] == "runs" else ()),
         ("answered", calls["answered"]),
         ("failed", calls["failed"]),
         ("live now", calls["live"]) if running else ("at a time", calls["max_concurrent"]),
         (f"{arrivals['of']} per second of {_number(rate['target'])}{whole}", _number(rate["achieved"])),
     ]
-    of_ended = [
-        ("RTP packets received", media["rtp_received"]),
-        ("RTP packets lost", media["lost"]),
-        ("MOS, worst 5 %", _number(media["mos_cqe_p5"])),
-        ("digits received", digits["received"]),
-        ("digits missed or wrong", digits["missed"] + digits["wrong"]),
-    ]
+    of_ended = (
+        []
+        if not has_media(arrivals["of"])
+        else [
+            ("RTP packets received", media["rtp_received"]),
+            ("RTP packets lost", media["lost"]),
+            ("MOS, worst 5 %", _number(media["mos_cqe_p5"])),
+            ("digits received", digits["received"]),
+            ("digits missed or wrong", digits["missed"] + digits["wrong"]),
+        ]
+    )
     tiles = [*figures, *((f"{name}, ended calls" if running else name, value) for name, value in of_ended)]
     again = summary["signalling"]["retransmissions"]
     tiles += [(f"retransmissions {each}", sum(methods.values())) for each, methods in again.items() if methods]
@@ -155,30 +163,34 @@ def _thresholds(thresholds: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _over_time(summary: Mapping[str, Any], points: Sequence[Point], first_failure: float | None) -> Iterator[str]:
     yield "<h2>Over time</h2>"
     if not points or not summary["calls"]["attempted"]:
-        words = "No call was started."
+        one = _rows_of(summary).removesuffix("s")
+        words = f"No {one} was started."
         if summary["verdict"] == "running":
             begun = summary["calls"]["attempted"]
-            words = "A second is drawn when it has passed; none has yet." if begun else "No call has started yet."
+            words = "A second is drawn when it has passed; none has yet." if begun else f"No {one} has started yet."
         yield f'<p class="soft">{words}</p>'
         return
     yield '<div class="charts">'
-    yield from _charts(points, summary["thresholds"], first_failure, runs=summary["arrivals"]["of"] == "runs")
+    yield from _charts(points, summary["thresholds"], first_failure, of=summary["arrivals"]["of"])
     yield "</div>"
 
 
 def _charts(
-    points: Sequence[Point], thresholds: Sequence[Mapping[str, Any]], first_failure: float | None, *, runs: bool
+    points: Sequence[Point], thresholds: Sequence[Mapping[str, Any]], first_failure: float | None, *, of: str
 ) -> Iterator[str]:
+    """Draw the figures over time.
+
+    Args:
+        of: what the arrivals are.
+    """
+    runs, rows = of == "runs", "calls" if of == "runs" else of
     times = [Stretch(point.begin, point.seconds) for point in points]
     longest = max(point.seconds for point in points)
     each = "" if longest == 1 else ", worst second"
 
-    def scaled(values: Iterator[float | None], factor: float = 1000.0) -> list[float | None]:
-        return [None if value is None else value * factor for value in values]
-
     yield chart(
         "Rate",
-        "runs or calls/s" if runs else "calls/s",
+        "runs or calls/s" if runs else f"{rows}/s",
         times,
         (
             Line("runs commanded" if runs else "commanded", [point.target_rate for point in points], "grey", "wide"),
@@ -187,15 +199,15 @@ def _charts(
         ),
         mark=None if first_failure is None else (first_failure, "first failure"),
     )
-    yield chart("Live calls", "calls", times, (Line("live", [float(point.live) for point in points], "blue"),))
+    yield chart(f"Live {rows}", rows, times, (Line("live", [float(point.live) for point in points], "blue"),))
     yield chart(
-        "Post-dial delay",
+        "Post-dial delay" if has_media(of) else "Delay of the final response",
         "ms",
         times,
         (
-            Line("max", scaled(point.post_dial_max for point in points), "red", "wide"),
-            Line("p95", scaled(point.post_dial_p95 for point in points), "orange", "dashed"),
-            Line("p50", scaled(point.post_dial_p50 for point in points), "green"),
+            Line("max", _scaled(point.post_dial_max for point in points), "red", "wide"),
+            Line("p95", _scaled(point.post_dial_p95 for point in points), "orange", "dashed"),
+            Line("p50", _scaled(point.post_dial_p50 for point in points), "green"),
         ),
         limits=_limits(thresholds, "post_dial_delay", 1000.0),
     )
@@ -204,14 +216,25 @@ def _charts(
         "ms",
         times,
         (
-            Line("p95", scaled(point.answer_p95 for point in points), "orange", "dashed"),
-            Line("p50", scaled(point.answer_p50 for point in points), "green"),
+            Line("p95", _scaled(point.answer_p95 for point in points), "orange", "dashed"),
+            Line("p50", _scaled(point.answer_p50 for point in points), "green"),
         ),
         limits=_limits(thresholds, "answer_delay", 1000.0),
     )
-    loss = [Line("mean", scaled((point.loss for point in points), 100.0), "red")]
+    if has_media(of):
+        yield from _media_charts(points, times, thresholds, longest)
+
+
+def _scaled(values: Iterator[float | None], factor: float = 1000.0) -> list[float | None]:
+    return [None if value is None else value * factor for value in values]
+
+
+def _media_charts(
+    points: Sequence[Point], times: Sequence[Stretch], thresholds: Sequence[Mapping[str, Any]], longest: int
+) -> Iterator[str]:
+    loss = [Line("mean", _scaled((point.loss for point in points), 100.0), "red")]
     if longest > 1:
-        loss.insert(0, Line("worst second", scaled((point.loss_max for point in points), 100.0), "orange", "wide"))
+        loss.insert(0, Line("worst second", _scaled((point.loss_max for point in points), 100.0), "orange", "wide"))
     yield chart("RTP loss", "% of the calls that ended", times, loss, limits=_limits(thresholds, "loss", 100.0))
     least = min((point.mos_min for point in points if point.mos_min is not None), default=1.0)
     yield chart(
@@ -234,10 +257,10 @@ def _limits(thresholds: Sequence[Mapping[str, Any]], name: str, factor: float) -
     return [Limit(each.limit * factor, each.expression) for each in parsed if each.name == name]
 
 
-def _failed_calls(failures: Mapping[str, int], calls: Sequence[FailedCall]) -> Iterator[str]:
+def _failed_calls(failures: Mapping[str, int], calls: Sequence[FailedCall], rows: str) -> Iterator[str]:
     if failures:
-        yield "<h2>Failed calls</h2>" + _table(
-            ("missed expectation", "calls", "to blame", "meaning"),
+        yield f"<h2>Failed {rows}</h2>" + _table(
+            ("missed expectation", rows, "to blame", "meaning"),
             [
                 (escape(name), count, BLAMED[blame_of(name)], escape(words_of(name)) if name in REASONS else "")
                 for name, count in failures.items()
@@ -274,28 +297,30 @@ def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
         (arrivals["of"], "number"),
         [(name.replace("_", " "), count) for name, count in arrivals.items() if name != "of"],
     )
-    yield "<h2>Calls</h2>" + _table(
-        ("outcome", "calls"), [(escape(name), count) for name, count in calls["outcomes"].items()] or [("none", 0)]
+    rows = _rows_of(summary)
+    yield f"<h2>{rows.capitalize()}</h2>" + _table(
+        ("outcome", rows), [(escape(name), count) for name, count in calls["outcomes"].items()] or [("none", 0)]
     )
     columns = ("mean", "p50", "p90", "p95", "p99", "max")
     if calls["codes"]:
         yield "<h2>Final answers</h2>" + _table(
-            ("status", "calls"), [(escape(code), n) for code, n in calls["codes"].items()]
+            ("status", rows), [(escape(code), n) for code, n in calls["codes"].items()]
         )
     yield "<h2>Delays in ms</h2>" + _table(
         ("delay", "count", *columns),
         [
-            (name.replace("_", " "), digest["count"], *(_milliseconds(digest[each]) for each in columns))
+            (delay_of(name, arrivals["of"]), digest["count"], *(_milliseconds(digest[each]) for each in columns))
             for name, digest in summary["delays"].items()
         ],
     )
-    yield "<h2>Media and digits</h2>" + _table(
-        ("figure", "value"),
-        [
-            *_media_rows(media),
-            *((f"digits {name}", value) for name, value in digits.items()),
-        ],
-    )
+    if has_media(arrivals["of"]):
+        yield "<h2>Media and digits</h2>" + _table(
+            ("figure", "value"),
+            [
+                *_media_rows(media),
+                *((f"digits {name}", value) for name, value in digits.items()),
+            ],
+        )
     yield "<h2>Generator</h2>" + _table(
         ("figure", "value"),
         [
@@ -341,6 +366,12 @@ def _what_was_run(run: Mapping[str, Any]) -> Iterator[str]:
     yield "<h2>What was run</h2>" + _table(
         ("what", "value"), [(escape(name), escape(str(value))) for name, value in facts.items()]
     )
+
+
+def _rows_of(summary: Mapping[str, Any]) -> str:
+    """What was placed or sent: calls, requests."""
+    of: str = summary["arrivals"]["of"]
+    return "calls" if of == "runs" else of
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -9,7 +9,6 @@ import contextlib
 from functools import partial
 from typing import Final
 
-from ..call_worker.account import Account
 from ..call_worker.call_factory import CallFactory, CallOrder
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError
@@ -18,8 +17,8 @@ from ..handle.demand import media_wishes
 from ..handle.robot_runs import run
 from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
-from ..transport.output import SipOutput
 from .expectations import missed
+from .requests.route import Route
 from .schedule import random_digits
 from .starter import PLAIN, Ended, Starter
 
@@ -35,7 +34,7 @@ class PlainCalls(Starter):
     """The plain calls of one call worker.
 
     Args:
-        account: of the caller.
+        route: of its INVITEs.
         roll: of the slot.
         rtp_timeout: as in the node's configuration.
     """
@@ -45,8 +44,7 @@ class PlainCalls(Starter):
     def __init__(
         self,
         config: LoadConfig,
-        account: Account,
-        output: SipOutput,
+        route: Route,
         factory: CallFactory,
         roll: Roll,
         actor_loop: ActorLoop,
@@ -57,11 +55,8 @@ class PlainCalls(Starter):
         self._factory = factory
         self._roll = roll
         self._actor_loop = actor_loop
-        self._addresses = output.addresses
-        self._hop = account.hop_to(config.target, output.hops)
-        output.name(self._hop, account.name_of(config.target))
-        local = self._addresses.toward(factory.listener_for(self._hop), self._hop.host)
-        self._identity = account.identity(local.seen.host)
+        self._route = route
+        self._parties = route.parties()
         self._wishes = media_wishes(config.media, rtp_timeout)
         factory.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # only expected digits are read: listening costs time
@@ -70,12 +65,12 @@ class PlainCalls(Starter):
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
         """Place a call."""
         config, factory = self._config, self._factory
-        local = self._addresses.toward(factory.listener_for(self._hop), self._hop.host)
+        party = self._parties.of(index)
         order = CallOrder(
-            config.target,
-            self._hop,
-            self._identity,
-            factory.demand_for(local, **self._wishes),
+            party.target,
+            self._route.hop,
+            party.identity,
+            factory.demand_for(self._route.local(), **self._wishes),
             scenario=self.label,
             ring_time=config.ring_time,
             planned=planned,

@@ -15,7 +15,7 @@ from ..config import LoadConfig
 from ..diagnosis.failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
 from ..supervisor.node_totals import ProcessFigures, kind_of
 from .arrival_figures import ALL, ArrivalFigures, Carried
-from .description import description_of
+from .description import arrivals_of, description_of, rows_of
 from .health import Health, HealthFigures
 from .histogram import Figures, digest_of, rounded
 from .schedule import Plan, Share
@@ -147,6 +147,11 @@ class Report:
         failure = self.tally.add(row)
         self.timeline.add(row, failure)
         return failure
+
+    @property
+    def arrivals(self) -> str:
+        """What the arrivals of the load are: calls, runs of a scenario, requests."""
+        return arrivals_of(self.load)
 
     def attempted(self, counted: int) -> int:
         """Return the calls that began, and the runs of a scenario that were over without one.
@@ -283,11 +288,15 @@ class Report:
         if broken:
             return Verdict.PLAN_FAILED, broken
         if ending.idle and not ending.attempted:
-            return Verdict.PASSED, (f"shard {Share.of(self.load).name} has no call of the plan",)
+            return Verdict.PASSED, (
+                f"shard {Share.of(self.load).name} has no {rows_of(self.load).removesuffix('s')} of the plan",
+            )
         if not ending.attempted:
-            return Verdict.NOTHING_SENT, ("no call was started",)
+            return Verdict.NOTHING_SENT, (f"no {rows_of(self.load).removesuffix('s')} was started",)
         if self.tally.unreachable >= ending.attempted:
-            return Verdict.NOTHING_SENT, ("no INVITE could be sent: no connection to the target came about",)
+            return Verdict.NOTHING_SENT, (
+                f"no {self.load.method.upper()} could be sent: no connection to the target came about",
+            )
         failed = self.failed(ending)
         missed = tuple(_words(each) for each in judged if not each.passed)
         if missed:
@@ -298,9 +307,8 @@ class Report:
         if ending.unclosed or unclosed:
             return Verdict.NOT_CLOSED, self._unclosed_words(ending)
         if ending.held_back:
-            what = "runs" if self.load.scenario else "calls"
             return Verdict.PASSED, (
-                f"{ending.held_back} {what} of the plan were held back: -l allowed no more at a time",
+                f"{ending.held_back} {arrivals_of(self.load)} of the plan were held back: -l allowed no more at a time",
             )
         return Verdict.PASSED, ()
 
@@ -312,7 +320,7 @@ class Report:
         """All failures, most frequent first; nothing when there are none."""
         if not failed:
             return ()
-        words = [f"{failed} calls failed"]
+        words = [f"{failed} {rows_of(self.load)} failed"]
         words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
         return tuple(words)
 
@@ -362,7 +370,7 @@ class Report:
                 "host": ending.host,
                 "plan": description_of(load),
             },
-            "arrivals": arrivals.digest(runs=bool(load.scenario)),
+            "arrivals": arrivals.digest(arrivals_of(load)),
             "calls": {
                 "planned": arrivals.planned,
                 "attempted": ending.attempted,

@@ -20,7 +20,7 @@ from sipswarm.sipcore.session.events import Cause
 
 from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
-from ..config import LoadConfig
+from ..config import CALL_METHOD, LoadConfig
 from ..diagnosis.crash_log import FAILURES
 from ..errors import CallEnded, CallError, ConfigurationError, Overloaded
 from ..host.permits import LiveBound, Permits
@@ -41,8 +41,10 @@ _logger = logging.getLogger(__name__)
 
 
 def name_of(config: LoadConfig) -> str:
-    """Return the scenario label of a load's calls."""
-    return user_file.split(config.scenario, DEFAULT_NAME)[1] if config.scenario else PLAIN
+    """Return the scenario label of a load's calls or requests: the scenario's name, or the method of requests."""
+    if config.scenario:
+        return user_file.split(config.scenario, DEFAULT_NAME)[1]
+    return PLAIN if config.method == CALL_METHOD else config.method
 
 
 class Scenario(Starter):

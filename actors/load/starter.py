@@ -1,4 +1,4 @@
-"""The interface by which the load generator starts an arrival: a plain call, or a run of a scenario."""
+"""The interface by which the load generator starts an arrival: a plain call, a request, or a run of a scenario."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,12 +11,14 @@ Ended = Callable[[bool], None]
 
 
 class Starter:
-    """Begins one call or run for each arrival. The methods besides `begin` do nothing where that is enough."""
+    """Begins one call, request or run for each arrival. The methods besides `begin` do nothing where that is enough."""
 
     label: str
     """Of the calls."""
     runs = False
     """Whether an arrival is a run of a scenario."""
+    places_calls = True
+    """Whether calls come of an arrival; False = a request outside of calls, a registration or a subscription."""
 
     async def set_up(self) -> str:
         """Prepare, before the first arrival.
@@ -46,3 +48,6 @@ class Starter:
 
     def cancel(self) -> None:
         """End them."""
+
+    def finish(self) -> None:
+        """End what lasts until no further arrival comes here."""

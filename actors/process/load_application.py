@@ -10,12 +10,12 @@ from ..config import LoadConfig
 from ..host.permits import LiveBound, Permits
 from ..host.roll import Roll
 from ..load.generator import LoadGenerator
-from ..load.plain_calls import PlainCalls
 from ..load.run_ends import RunEnds
 from ..load.scenario import Scenario
 from ..load.schedule import Plan, Share, Stream
 from ..load.starter import Starter
 from ..robots.agents import Agents
+from .load_starters import plain
 
 
 def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGenerator:
@@ -30,7 +30,7 @@ def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGe
     return LoadGenerator(
         Stream(Plan.of(config), share),
         share,
-        _scenario(worker, config, bound, roll) if config.scenario else _plain_calls(worker, config, roll),
+        _starter(worker, config, bound, roll),
         bound,
         roll,
         worker.actor_loop,
@@ -40,6 +40,12 @@ def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGe
         tell=worker.tell,
         finished=worker.plan_finished,
     )
+
+
+def _starter(worker: CallWorker, config: LoadConfig, bound: LiveBound, roll: Roll) -> Starter:
+    if config.scenario:
+        return _scenario(worker, config, bound, roll)
+    return plain(worker, config, roll)
 
 
 def with_places(roll: Roll, tell: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -53,18 +59,6 @@ def with_places(roll: Roll, tell: Callable[[Any], None]) -> Callable[[Any], None
         tell(record)
 
     return send
-
-
-def _plain_calls(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
-    return PlainCalls(
-        config,
-        worker.arrivals.account,
-        worker.output,
-        worker.factory,
-        roll,
-        worker.actor_loop,
-        rtp_timeout=worker.config.rtp_timeout,
-    )
 
 
 def _scenario(worker: CallWorker, config: LoadConfig, bound: LiveBound, roll: Roll) -> Starter:

@@ -23,12 +23,14 @@ class RegistrationActor(UsageActor):
     Args:
         metrics: counts its tries and its binding.
         on_event: called with each event.
+        on_crash: called when a failure of the program has ended it, after which no event comes.
     """
 
     __slots__ = (
         "_abandoned",
         "_bound",
         "_metrics",
+        "_on_crash",
         "_on_event",
         "registration",
         "stopped",
@@ -40,6 +42,7 @@ class RegistrationActor(UsageActor):
         outbox: Outbox[Any],
         metrics: RegistrationMetrics,
         on_event: Callable[["RegistrationActor", RegistrationEvent], None],
+        on_crash: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(registration, outbox)
         self.registration = registration
@@ -47,6 +50,7 @@ class RegistrationActor(UsageActor):
         """Its removal has begun, or it was abandoned."""
         self._metrics = metrics
         self._on_event = on_event
+        self._on_crash = on_crash
         self._bound = self._abandoned = False
 
     @property
@@ -84,6 +88,8 @@ class RegistrationActor(UsageActor):
     def crashed(self, now: float, error: BaseException) -> None:
         """Stop after a failure of the program on it."""
         self.abandon()
+        if self._on_crash is not None:
+            self._on_crash()
 
     def abandon(self) -> None:
         """Stop without a message to the registrar: another actor keeps the same binding from now on."""

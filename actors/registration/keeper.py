@@ -163,17 +163,19 @@ class Registrations:
         settings: RegistrationSettings,
         on_event: Callable[[RegistrationEvent], None] | None = None,
         challenge: Response | None = None,
+        on_crash: Callable[[], None] | None = None,
     ) -> RegistrationActor:
         """Bind contacts and keep them bound.
 
         Args:
             on_event: called with each event.
             challenge: a 401 or 407 to be answered at once.
+            on_crash: called when a failure of the program has ended it, after which no event comes.
 
         Raises:
             ConfigurationError: there are no credentials for the challenge.
         """
-        actor = self._make(settings, on_event, challenge)
+        actor = self._make(settings, on_event, challenge, on_crash)
         actor.register(self._actor_loop.now())
         self._actor_loop.touch(actor)
         return actor
@@ -183,6 +185,7 @@ class Registrations:
         settings: RegistrationSettings,
         on_event: Callable[[RegistrationEvent], None] | None = None,
         challenge: Response | None = None,
+        on_crash: Callable[[], None] | None = None,
     ) -> RegistrationActor:
         """Return a registration that has sent nothing yet, as `begin` does."""
         registration = self._new(settings)
@@ -194,7 +197,7 @@ class Registrations:
             if on_event is not None:
                 on_event(event)
 
-        actor = RegistrationActor(registration, self._outbox, self.metrics, happened)
+        actor = RegistrationActor(registration, self._outbox, self.metrics, happened, on_crash)
         self._add(actor, actor.key)
         self._actors[actor.key] = actor
         return actor

@@ -12,7 +12,6 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.transaction.client_exchange import Finished, Way
 from sipswarm.sipcore.usage.standalone_request import StandaloneRequest
 
-from ..diagnosis.request_loss import Loss
 from ..runtime.outbox import Outbox
 from ..runtime.peer import Peer
 from ..runtime.usage_actor import UsageActor
@@ -30,7 +29,7 @@ class RequestActor(UsageActor):
         on_end: called with its end.
     """
 
-    __slots__ = ("_metrics", "_on_end", "_peer", "_request", "is_pending", "loss")
+    __slots__ = ("_metrics", "_on_end", "_peer", "_request", "is_pending")
 
     def __init__(
         self, request: StandaloneRequest, outbox: Outbox[Any], peer: Peer, metrics: RequestMetrics, on_end: OnEnd
@@ -42,8 +41,6 @@ class RequestActor(UsageActor):
         self._on_end = on_end
         self.is_pending = False
         """It waits for its end."""
-        self.loss: Loss | None = None
-        """Why the last attempt could not be sent; None = it could."""
 
     @property
     def name(self) -> str:
@@ -77,11 +74,6 @@ class RequestActor(UsageActor):
         if isinstance(message, Response):
             self._request.receive(message, now)
             self.pump(now)
-
-    def message_lost(self, branch: str, now: float, loss: Loss) -> None:
-        """Take the loss of an attempt."""
-        self.loss = loss
-        super().message_lost(branch, now, loss)
 
     def take_event(self, event: Finished, now: float) -> None:
         """Report the end."""

@@ -37,12 +37,14 @@ class UsageActor(Actor):
         usage: of this actor alone.
     """
 
-    __slots__ = ("_again", "_outbox", "_usage")
+    __slots__ = ("_again", "_outbox", "_usage", "loss")
 
     def __init__(self, usage: Usage, outbox: Outbox[Any]) -> None:
         self._usage = usage
         self._outbox = outbox
         self._again = 0
+        self.loss: Loss | None = None
+        """Why the last request could not be sent that was lost; None = none was."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,6 +81,7 @@ class UsageActor(Actor):
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
         """Take the loss of a request that was not sent."""
+        self.loss = loss
         self._usage.transport_failed(branch, now)
         self.pump(now)
 

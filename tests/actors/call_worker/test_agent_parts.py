@@ -9,6 +9,7 @@ COMPOSE = {
     "call_worker/agent_parts.py",
     "process/applications.py",
     "process/load_application.py",
+    "process/load_starters.py",
     "process/server_application.py",
 }
 IMPORT = re.compile(

@@ -17,6 +17,8 @@ from sipswarm.actors.cli.password import read_password
 from sipswarm.actors.errors import ConfigurationError
 
 LOAD = ["load", "127.0.0.1"]
+OPTIONS = [*LOAD, "-m", "1", "--method", "options"]
+SUBSCRIBE = [*LOAD, "-m", "1", "--method", "subscribe"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,30 @@ LOAD = ["load", "127.0.0.1"]
         ([*LOAD, "-m", "1", "--stop-file", "/nowhere/stop"], "/nowhere/stop: its folder is not there; make it"),
         ([*LOAD, "-m", "1", "--threshold", "pdd<1"], "there is no pdd"),
         ([*LOAD, "-m", "1", "--shard", "3/2"], "is not a share"),
+        ([*LOAD, "-m", "1", "--method", "ping"], "'ping' is not one of 'invite', 'options', 'message'"),
+        ([*OPTIONS, "-d", "5s"], "--hold is for --method invite or register or subscribe; say so, or drop it"),
+        ([*OPTIONS, "--media", "silence"], "--media is for calls; drop it, or drop --method options"),
+        ([*OPTIONS, "--dtmf", "12"], "media and digits need media"),
+        ([*OPTIONS, "--ring-time", "5s"], "--ring-time is for calls; drop it, or drop --method options"),
+        ([*OPTIONS, "--body", "x"], "--body is for --method message; say so, or drop it"),
+        ([*OPTIONS, "--expires", "60"], "--expires is for --method register or subscribe"),
+        ([*OPTIONS, "--threshold", "mos.p5>3"], "threshold 'mos.p5>3': mos is not counted with --method options"),
+        ([*OPTIONS, "--threshold", "duration.p5>3"], "duration is not counted with --method options"),
+        ([*LOAD, "-m", "1", "--timeout", "5s"], "--timeout is for --method options or message; say so, or drop it"),
+        ([*LOAD, "-m", "1", "--method", "message"], "a MESSAGE without a text says nothing; say --body TEXT"),
+        ([*LOAD, "-m", "1", "--method", "message", "--body", "x", "--content-type", "y"], "'y' is no media type"),
+        ([*LOAD, "-m", "1", "--method", "register"], "nobody is named who is to be registered; write sip:USER@REGIS"),
+        (
+            [*LOAD, "-m", "1", "--method", "register", "-s", "bob", "--from", "sip:al@b"],
+            "names the user 'bob', and --f",
+        ),
+        (
+            [*LOAD, "-m", "1", "--method", "register", "-s", "bob", "--expires", "0"],
+            "--expires 0 would register nobody",
+        ),
+        ([*LOAD, "-m", "1", "--method", "subscribe"], "needs an event package; say for example --event message-summ"),
+        ([*SUBSCRIBE, "--event", "a b"], "'a b' is no event package; write for example message-summary"),
+        ([*SUBSCRIBE, "--event", "x", "--expires", "0", "-d", "5s"], "fetches a state once, which cannot be held"),
         ([*LOAD, "-m", "9", "--shard", "1/3", "-l", "2"], "-l 2 over 3 shards leaves some of them without a call"),
         ([*LOAD, "-m", "1", "--ramp", "10:200"], "'10:200' is not a ramp; write for example 10:200/60s"),
         ([*LOAD, "-m", "1", "--ramp", "10:200/60"], "'60' has no unit"),

@@ -1,0 +1,1 @@
+"""What `load` and `check load` do by the method of the load."""
