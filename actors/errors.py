@@ -1,9 +1,12 @@
 """The errors that users catch: each names what went wrong, which side is to blame, and the fix."""
 
 import copyreg
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import Any, Self
 
+from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.message.messages import Response
 
 
@@ -13,6 +16,21 @@ class SwarmError(Exception):
 
 class ConfigurationError(SwarmError):
     """A request that cannot be met: the message names the fault, the place and the fix. Exit code 2."""
+
+
+class WrongState(SwarmError, LocalProtocolError):
+    """A step that the call's state forbids, such as an answer to a call that was placed; nothing has changed."""
+
+
+@contextmanager
+def forbidden_by_state() -> Iterator[None]:
+    """Raise `WrongState` instead of the error with which the protocol refuses a step."""
+    try:
+        yield
+    except WrongState:
+        raise
+    except LocalProtocolError as error:
+        raise WrongState(str(error)) from error
 
 
 class StartFailed(SwarmError):

@@ -6,12 +6,13 @@ S8).
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sipswarm.sipcore.message.grammar import end_of_quotes
 from sipswarm.sipcore.message.hop import Hop, bracketed
 
 from .diagnosis.foreign_text import shown, unwritable
+from .diagnosis.user_code import called
 from .errors import ConfigurationError
 from .runtime.callbacks import answers_later
 
@@ -89,7 +90,7 @@ class Keyring:
             return auth.get(realm) or auth.get("")
         if isinstance(auth, tuple):
             return auth
-        found = auth(realm)
+        found: Any = called("the function auth", auth, realm)
         try:
             return _pair(found) if found else None
         except ConfigurationError as error:

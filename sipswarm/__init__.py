@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sipswarm.actors.agent.subscription import Subscription
+    from sipswarm.actors.agent.timer import Timer
     from sipswarm.actors.agent.user_agent import UserAgent
     from sipswarm.actors.call.state import State
     from sipswarm.actors.config import Listener, TlsConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Overloaded,
         RequestEnded,
         SwarmError,
+        WrongState,
     )
     from sipswarm.actors.handle.call import Call
     from sipswarm.actors.handle.media_handlers import MediaHandler, echo, play, record, send_recv, silence, tone
@@ -76,9 +78,11 @@ _HOMES = {
     "StreamStatistics": "sipswarm.media.messages",
     "Subscription": "sipswarm.actors.agent.subscription",
     "SwarmError": "sipswarm.actors.errors",
+    "Timer": "sipswarm.actors.agent.timer",
     "TlsConfig": "sipswarm.actors.config",
     "Uri": "sipswarm.sipcore.message.uri",
     "UserAgent": "sipswarm.actors.agent.user_agent",
+    "WrongState": "sipswarm.actors.errors",
     "echo": "sipswarm.actors.handle.media_handlers",
     "play": "sipswarm.actors.handle.media_handlers",
     "record": "sipswarm.actors.handle.media_handlers",
@@ -118,9 +122,11 @@ __all__ = [
     "StreamStatistics",
     "Subscription",
     "SwarmError",
+    "Timer",
     "TlsConfig",
     "Uri",
     "UserAgent",
+    "WrongState",
     "__version__",
     "echo",
     "play",

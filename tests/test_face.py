@@ -19,7 +19,8 @@ LAZY = [
 LIBRARY = {"sipswarm", "sipswarm.sipcore.auth", "sipswarm.sipcore.message", "sipswarm.sipcore.server"}
 """The face, and those of the library by which a script has a server of its own."""
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(each for each in (ROOT / "docs").glob("*.md") if each.name != "reference.md")]
+"""The pages with programs; that of the reference has signatures."""
 
 
 def snippets(page: Path) -> list[str]:
@@ -76,3 +77,35 @@ def test_the_examples_are_typed() -> None:
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("", 0), done.stdout + done.stderr
+
+
+MISSPELT = """
+from sipswarm import UserAgent
+
+
+async def main(to: str) -> None:
+    async with UserAgent() as ua:
+        call = await ua.invite(to, ring_tme=3)
+        await call.reinvite(call_on_hlod=True)
+        ua.listen(cb_finall=print)
+        await call.update(ring_time="3")
+        call.statistics.packets_sent_
+        ua.another("sip:bob@example.org", strict_sorce=False)
+"""
+"""Mistakes that a type checker finds, one in each of the last six lines."""
+
+
+def test_the_script_of_the_readme_is_typed_and_a_misspelt_argument_is_found(tmp_path: Path) -> None:
+    (script,) = snippets(ROOT / "README.md")
+    readme, misspelt = tmp_path / "readme.py", tmp_path / "misspelt.py"
+    readme.write_text(script)
+    misspelt.write_text(MISSPELT)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(readme), str(misspelt)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    found = [line for line in done.stdout.splitlines() if ": error: " in line]
+    places = [Path(line.partition(": error: ")[0]).name for line in found]  # a cache may know another folder
+    assert places == [f"misspelt.py:{number}" for number in range(7, 13)]
+    for name, line in zip(("ring_tme", "call_on_hlod", "cb_finall"), found, strict=False):
+        assert name in line

@@ -13,7 +13,7 @@ from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.uri import Uri
 
 from ..call_worker.call_factory import CallFactory, CallOrder
-from ..errors import HostUnreachable
+from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers
 from ..handle.call import Call
 from ..handle.demand import demand_wishes, given_description, media_wishes
@@ -54,12 +54,15 @@ class Caller:
         parameters: CallParameters,
         placing: Placing,
         call: Call | None = None,
+        *,
+        note: Callable[[Call], None],
         named_by: tuple[str, ...] = (),
     ) -> Call:
         """Place a call, as `UserAgent.invite` does.
 
         Args:
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
+            note: called with the call before its INVITE leaves.
             named_by: the hosts of the peer that named `to`; empty = the user did.
         """
         who, routes, factory = self._who, self._routes, self._factory
@@ -67,6 +70,8 @@ class Caller:
         if isinstance(to, Mapping):
             identity, context_id = who.in_context(to), to.get("callid", "")
         target = who.complete(to["to"] if isinstance(to, Mapping) else to)
+        if parameters.get("media") is not None and parameters.init_media is not None:
+            raise ConfigurationError("media and init_media both say what is sent; give one of them")
         headers = parameters.header_pairs()
         given_id = parameters.take("call_id", context_id)
         call_id = given_id if call is None else call.call_id
@@ -81,9 +86,8 @@ class Caller:
         auth = parameters.take("auth")
         if auth is not None:
             identity = identity._replace(credentials=keyring_for(auth, uri))
-        own_hop = parameters.take("hop")
         try:
-            hop, *spare = (own_hop,) if own_hop is not None else await routes.of(uri, identity.route)
+            hop, *spare = await routes.of(uri, identity.route)
         except HostUnreachable as error:
             if parameters.cb_final is None:
                 raise
@@ -122,6 +126,7 @@ class Caller:
             named_by=named_by,
         )
         call = factory.outgoing(order)
+        note(call)
         if placing.on_placed is not None:
             placing.on_placed(call)
         if parameters.cb_final is None:

@@ -11,7 +11,7 @@ worker.
 import errno
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.uri import Uri
@@ -41,11 +41,12 @@ from ..identity import Auth, Keyring, contact_at
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import Callback, invoke
+from ..runtime.callbacks import Callback
 from ..transport.names.addresses import is_address
 from .own_identity import OwnIdentity, name_addr, registrar_uri, uri_in
 from .routes import Routes
 
+_CB_FINAL: Final = "the callback cb_final of a registration"
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
 """States in which a REGISTER can be sent."""
 
@@ -109,7 +110,7 @@ class Registering:
             checked_address("contact", contact)  # * removes every binding (RFC 3261 section 10.2.2)
         checked_flag("refresh", refresh)
         checked_leg("leg", leg)
-        checked_callback("cb_final", cb_final)
+        checked_callback("cb_final", cb_final, ("status", "result", "response"))
         if challenge is not None and not isinstance(challenge, Response):
             raise ConfigurationError(f"resp40x is {type(challenge).__name__}; give the 401 or 407 itself")
         uri = registrar_uri(registrar, "register")
@@ -127,7 +128,7 @@ class Registering:
             except HostUnreachable:
                 if cb_final is None:
                     raise
-                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=self._actor_loop.spawn)
+                self._actor_loop.inform(_CB_FINAL, cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None)
                 return 0
             own = contact or self._who.usual.contact
             ways = self._routes.ways(hops, leg, lambda local: own or contact_at(uri_in(address).user or "", local))
@@ -205,7 +206,7 @@ class Registering:
                 return
             further = len(places) - 1
             if cb_final is not None:
-                report(cb_final, event, self._actor_loop.spawn)
+                report(cb_final, event, self._actor_loop)
             if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
                 done.set_result(event)
 
@@ -243,13 +244,13 @@ def _continues(actor: RegistrationActor, settings: RegistrationSettings, challen
     return challenge is None and registration.settings == settings and registration.state in _IDLE
 
 
-def report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
+def report(callback: Callback, event: RegistrationEvent, actor_loop: ActorLoop) -> None:
     """Call back with ("OK", seconds, response) or ("FAIL", {code or errno}, response)."""
     if isinstance(event, Registered):
-        invoke(callback, "OK", event.expires, event.response, spawn=spawn)
+        actor_loop.inform(_CB_FINAL, callback, "OK", event.expires, event.response)
     elif isinstance(event, Unregistered):
-        invoke(callback, "OK", 0, event.response, spawn=spawn)
+        actor_loop.inform(_CB_FINAL, callback, "OK", 0, event.response)
     elif isinstance(event, RegistrationFailed):
         number = errno.ETIMEDOUT if event.status == 408 else errno.EHOSTUNREACH
         info = {"code": event.status} if event.response is not None else {"errno": number}
-        invoke(callback, "FAIL", info, event.response, spawn=spawn)
+        actor_loop.inform(_CB_FINAL, callback, "FAIL", info, event.response)

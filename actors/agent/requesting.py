@@ -8,7 +8,6 @@ arguments of `cb_final`. A request that cannot be written must be refused before
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -34,7 +33,7 @@ from ..handle.given_text import (
 from ..requests.keeper import Requests
 from ..requests.request_actor import OnEnd, RequestActor
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import Callback, invoke, takes
+from ..runtime.callbacks import Callback, takes
 from .destinations import Destinations, Target
 from .own_identity import name_addr, uri_in
 from .subscription import Subscription
@@ -114,7 +113,7 @@ class Requesting:
         """
         checked_method(method)
         octets, kind, pairs = checked_request(method, body, headers)
-        checked_callback("cb_final", cb_final)
+        checked_callback("cb_final", cb_final, ("status", "result"))
         checked_whole("max_forwards", max_forwards, 0, MOST_FORWARDS)
         seconds = 0.0 if timeout is None else checked_seconds("timeout", timeout, above=0.0)
         if method == "OPTIONS" and not any(key_of(name) == "accept" for name, _ in pairs):
@@ -164,10 +163,7 @@ class Requesting:
         """Send, and call back with the outcome."""
 
         def tell(word: str, result: Mapping[str, Any]) -> None:
-            text = f"the cb_final of a {shown(method)} failed"
-            self._actor_loop.crashes.attempt(
-                text, partial(invoke, callback, word, result, spawn=self._actor_loop.spawn)
-            )
+            self._actor_loop.inform(f"the callback cb_final of a {shown(method)}", callback, word, result)
 
         def on_end(actor: RequestActor, finished: Finished | None) -> None:
             if finished is not None and finished.response is not None:
@@ -200,7 +196,7 @@ class Requesting:
     ) -> Subscription:
         """Subscribe, as `UserAgent.subscribe` does; arguments as for `request`."""
         octets, kind, pairs = checked_request("SUBSCRIBE", body, headers)
-        checked_callback("cb_notify", cb_notify)
+        checked_callback("cb_notify", cb_notify, ("notified",))
         checked_whole("expires", expires, 0, MOST_SECONDS)
         try:
             Event.parse(checked_text("event", event))

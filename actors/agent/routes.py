@@ -5,7 +5,7 @@ itself. Names are looked up here before a request is made. The output gets the a
 it sends later within the call. Credentials are shown to a proxy only when a call goes through it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 
 from sipswarm.sipcore.message.hop import Hop
@@ -17,12 +17,26 @@ from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from ..handle.given_text import checked_leg
 from ..identity import Keyring
+from ..runtime.callbacks import takes
 from ..transport.names.addresses import ip_version, is_address
-from ..transport.names.dns_records import Lookup
+from ..transport.names.dns_records import Answer, Lookup
 from ..transport.names.resolver import Resolver
 from ..transport.output import SipOutput
 from ..transport.targets import hop_of, uri_of
 from .own_identity import uri_in
+
+AnyLookup = Lookup | Callable[[str, str], Answer]
+"""The lookup of a user: a coroutine function, or one that answers at once."""
+
+
+def _awaited(lookup: AnyLookup) -> Lookup:
+    """Return the lookup of a user as a coroutine function."""
+
+    async def answer(kind: str, name: str) -> Answer:
+        found = lookup(kind, name)
+        return await found if isinstance(found, Awaitable) else found
+
+    return answer
 
 
 class Routes:
@@ -36,15 +50,15 @@ class Routes:
     """
 
     def __init__(
-        self, proxy: Uri | None, domain2proxy: Mapping[str, str], lookup: Lookup | None, keyring: Keyring | None
+        self, proxy: Uri | None, domain2proxy: Mapping[str, str], lookup: AnyLookup | None, keyring: Keyring | None
     ) -> None:
         self.proxy = proxy
         if not isinstance(domain2proxy, Mapping) or not all(isinstance(name, str) and name for name in domain2proxy):
             raise ConfigurationError(f"domain2proxy {said(domain2proxy)} is no mapping of domains to SIP URIs")
-        if lookup is not None and not callable(lookup):
-            raise ConfigurationError(f"dnsresolv is {type(lookup).__name__}; give a coroutine function (name, kind)")
+        if lookup is not None and not (callable(lookup) and takes(lookup, 2)):
+            raise ConfigurationError(f"dnsresolv {said(lookup)}: give a function of (kind, name), coroutine or plain")
         self._domain2proxy = {name.lower(): uri_of(each, "domain2proxy") for name, each in domain2proxy.items()}
-        self._lookup = lookup
+        self._lookup = None if lookup is None else _awaited(lookup)
         self._keyring = keyring
         self._resolver: Resolver | None = None
         self.legs: tuple[Listener, ...] = ()

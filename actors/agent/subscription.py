@@ -7,7 +7,6 @@ the latest with timer N, 64*T1.
 
 import asyncio
 from collections import deque
-from functools import partial
 from typing import Final, Self
 
 from sipswarm.sipcore.usage.subscription import (
@@ -23,7 +22,7 @@ from ..errors import CallError, CallRejected, CallTimeout, RequestEnded
 from ..requests.keeper import Requests
 from ..requests.subscription_actor import ABANDONED, SubscriptionActor
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import Callback, invoke
+from ..runtime.callbacks import Callback
 from ..runtime.peer import Peer
 
 MOST_UNREAD: Final = 64
@@ -146,8 +145,9 @@ class Subscription:
         if not self._first.done():
             self._first.set_result(None)
         if self._cb_notify is not None:
-            call = partial(invoke, self._cb_notify, event, spawn=self._actor_loop.spawn)
-            self._actor_loop.crashes.attempt(f"the cb_notify of a subscription to {shown(self.event)} failed", call)
+            self._actor_loop.inform(
+                f"the callback cb_notify of a subscription to {shown(self.event)}", self._cb_notify, event
+            )
             return
         if len(self._unread) >= MOST_UNREAD:
             self._unread.popleft()

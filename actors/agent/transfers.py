@@ -34,7 +34,7 @@ def taker(
     Raises:
         ConfigurationError: `consent` is no callback.
     """
-    checked_callback("consent", consent)
+    checked_callback("consent", consent, ("call", "target"))
 
     def on_transfer(call: Call, request_id: int, request: Request) -> None:
         now = actor_loop.now()
@@ -44,6 +44,7 @@ def taker(
             call.actor.respond(request_id, error.status_hint, (), now)
             return
         call.decide(
+            "the consent to a transfer",
             consent,
             call,
             target.uri,

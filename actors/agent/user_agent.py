@@ -8,12 +8,11 @@ made with the user agent and get the node's capabilities when the node runs. The
 call, which `Call` holds, nor serve the wire, which the node does.
 """
 
-import asyncio
 import copy
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, overload
+from typing import Any, Final, Self, Unpack, overload
 
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.refer import TransferTarget
@@ -22,16 +21,17 @@ from ..config import Listener, TlsConfig
 from ..errors import ConfigurationError
 from ..handle import media_handlers
 from ..handle.call import Call
+from ..handle.call_options import InviteOptions, ListenOptions, ReinviteOptions, checked_names
 from ..handle.demand import demand_wishes, media_wishes
-from ..handle.given_text import checked_flag, checked_pairs, checked_timer, checked_whole
+from ..handle.given_text import checked_callback, checked_flag, checked_pairs, checked_whole
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
 from ..handle.parameters import CallParameters
 from ..handle.robot_runs import Robot
 from ..identity import Auth
-from ..runtime.callbacks import Callback, invoke
-from ..transport.names.dns_records import Lookup
+from ..runtime.callbacks import Callback
 from . import transfers
+from .agent_options import AgentOptions
 from .bound_node import BoundNode
 from .caller import Caller
 from .destinations import Destinations, Target
@@ -42,8 +42,9 @@ from .placing import Placing
 from .reception import Filter, Reception
 from .registering import Registering
 from .requesting import Requesting, checked_handler, checked_method
-from .routes import Routes
+from .routes import AnyLookup, Routes
 from .subscription import Subscription
+from .timer import Timer
 from .transfers import Consent
 
 REFUSED: Final = 403
@@ -84,7 +85,8 @@ class UserAgent:
             for peers, such as link-local ones (docs/security.md).
         strict: refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`).
         srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
-        dnsresolv: answers DNS queries instead of the system's servers (`dns_records.Lookup`).
+        dnsresolv: a function of (kind, name) that answers DNS queries instead of the system's servers
+            (`dns_records.Lookup`), a coroutine function or a plain one.
         trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls.
         sip_trace: a capture file for everything, secrets masked; not on a worker, which has its node's.
         node: the call worker of a running node, instead of a node of its own. Then the node's configuration holds
@@ -121,7 +123,7 @@ class UserAgent:
         send_to: str | Sequence[str] = (),
         strict: bool = False,
         srtp: str = "off",
-        dnsresolv: Lookup | None = None,
+        dnsresolv: AnyLookup | None = None,
         trace: bool = False,
         sip_trace: str = "",
         node: BoundNode | None = None,
@@ -207,7 +209,7 @@ class UserAgent:
 
     # ---- inside a call worker
 
-    def another(self, from_: str, **options: Any) -> "UserAgent":
+    def another(self, from_: str, **options: Unpack[AgentOptions]) -> "UserAgent":
         """Return a further user agent on the same call worker or, in a script, with sockets of its own.
 
         In a scenario its calls belong to the same run.
@@ -233,25 +235,29 @@ class UserAgent:
         """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
         self._node.parts.keep_ladders()
 
-    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
-        """Call a function, or run a coroutine function, at an interval.
+    def every(
+        self,
+        seconds: float,
+        function: Callable[[], Any],
+        *,
+        first: float | None = None,
+        every_worker: bool = False,
+    ) -> Timer:
+        """Call a function, or run a coroutine function, at an interval, until the `cancel` of what is returned.
+
+        A function that fails is logged, and called again.
 
         Args:
-            seconds: the interval; the first time after one interval.
+            seconds: the interval.
+            first: seconds until the first call; None = one interval.
             every_worker: in each call worker of the node; otherwise in the first only.
         """
-        checked_timer(seconds, function)
+        timer = Timer(seconds, function, first)
         everywhere = checked_flag("every_worker", every_worker)
         parts = self._node.parts
-        if parts.slots.own and not everywhere:
-            return
-
-        async def repeat() -> None:
-            while not parts.is_draining():
-                await asyncio.sleep(seconds)
-                invoke(function, spawn=parts.actor_loop.spawn)
-
-        parts.actor_loop.spawn(repeat())
+        if everywhere or not parts.slots.own:
+            timer.begin(parts.actor_loop, parts.is_draining)
+        return timer
 
     # ---- reading
 
@@ -274,13 +280,20 @@ class UserAgent:
 
     # ---- outgoing calls
 
-    async def invite(self, to: str | Mapping[str, Any] | Call, **param: Any) -> Call:
+    async def invite(
+        self,
+        to: str | Mapping[str, Any] | Call,
+        param: Mapping[str, Any] | None = None,
+        **options: Unpack[InviteOptions],
+    ) -> Call:
         """Place a call, or negotiate an existing one again.
 
         Args:
             to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and, instead of the user agent's
                 own, `from`, `contact`, `route`, `auth` and `callid`; or an established call, to negotiate it again.
-            param: see `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") instead of
+            param: parameters as a mapping, as in Perl; it may hold values of any further name, which callbacks read
+                by `call.get_param`.
+            options: see `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") instead of
                 `init_media`, auth (credentials of this call) and call_id.
 
         Returns:
@@ -290,11 +303,11 @@ class UserAgent:
             CallRejected: the remote side answered 300 to 699.
             CallTimeout: no final answer came in time.
             HostUnreachable: the host has no address; with `cb_final` the callback gets FAIL instead.
-            ConfigurationError: `to` or a parameter is not valid.
+            ConfigurationError: `to` or a parameter is not valid, or there is no argument of that name.
         """
         if isinstance(to, Call):
-            return await to.reinvite(**param)
-        return await self.place(to, CallParameters(**param))
+            return await to.reinvite(**checked_names("invite", options, ReinviteOptions, param))
+        return await self.place(to, CallParameters(**checked_names("invite", options, InviteOptions, param)))
 
     async def place(self, to: str | Mapping[str, Any], parameters: CallParameters, call: Call | None = None) -> Call:
         """Place a call, as `invite` does; not for users.
@@ -303,7 +316,11 @@ class UserAgent:
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
         """
         self._node.parts  # noqa: B018 - it must run
-        return await self._caller.place(to, parameters, self._placing, call)
+
+        def note(placed: Call) -> None:
+            placed.belongs_to(self, to)
+
+        return await self._caller.place(to, parameters, self._placing, call, note=note)
 
     def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
         """Set up a call that `place` will place; not for users.
@@ -347,37 +364,45 @@ class UserAgent:
         cb_create: Callback = None,
         media: str | None = None,
         refuse_status: int = REFUSED,
-        **param: Any,
+        param: Mapping[str, Any] | None = None,
+        **options: Unpack[ListenOptions],
     ) -> None:
         """Take incoming calls (man page `listen`).
 
-        With auth_user2pass or auth_user2a1 in `param` the remote side is challenged (`Challenger`), and `auth_user` is
+        With auth_user2pass or auth_user2a1 the remote side is challenged (`Challenger`), and `auth_user` is
         a parameter of its calls. The option auth_user2pass gives the password of a user, and auth_user2a1 gives
         H(user:realm:password). Each is a mapping or a function of the user. Further parameters of the challenge:
         auth_realm, auth_opaque, auth_algorithms, auth_qop, auth_uri, auth_strict.
 
         Args:
             robot: a coroutine function that is run for each call; without it each call is answered as by `cb_invite`.
-            filter: called as (from, request), or a pattern for From; false refuses.
+            filter: called as (URI of From, request), or a pattern that is searched in that URI; false refuses.
             cb_create: called as (call, request); false refuses, a callable it returns takes the call's messages instead
                 of `Call.receive`.
             media: what answered calls send, as for `invite`.
             refuse_status: status of the answer to refused calls.
-            param: parameters of each call.
+            param: parameters of each call as a mapping, with values of any further name, as for `invite`.
+            options: parameters of each call, see `CallParameters`, and those of the challenge.
+
+        Raises:
+            ConfigurationError: an argument is not valid, or there is none of that name.
         """
         parts = self._node.parts
         arrivals = parts.arrivals
-        challenger = arrivals.challenger_of(self.domain or uri_in(self.from_).host, param)
-        if media is None and robot is None and "init_media" not in param:
-            param["init_media"] = media_handlers.echo()
-        wishes = {"inactivity_limit": self._node.config.rtp_timeout} | demand_wishes(CallParameters(**param))
+        given = checked_names("listen", options, ListenOptions, param)
+        if media is not None and given.get("init_media") is not None:
+            raise ConfigurationError("media and init_media both say what is sent; give one of them")
+        challenger = arrivals.challenger_of(self.domain or uri_in(self.from_).host, given)
+        if media is None and robot is None and "init_media" not in given:
+            given["init_media"] = media_handlers.echo()
+        wishes = {"inactivity_limit": self._node.config.rtp_timeout} | demand_wishes(CallParameters(**given))
         if media is not None or robot is not None:
             wishes |= media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
-        parts.factory.check_media(wishes, param.get("init_media"))
+        parts.factory.check_media(wishes, given.get("init_media"))
 
-        on_call = Reception(robot, filter, cb_create, refuse_status).on_call
+        on_call = Reception(self, robot, filter, cb_create, refuse_status).on_call
         policy = dataclasses.replace(
-            arrivals.policy, on_call=on_call, wishes=wishes, param=param, challenger=challenger
+            arrivals.policy, on_call=on_call, wishes=wishes, param=given, challenger=challenger
         )
         arrivals.serve(policy)
 
@@ -408,20 +433,28 @@ class UserAgent:
             handlers[method] = checked_handler(method, handler)
         arrivals.serve(dataclasses.replace(arrivals.policy, handlers=handlers))
 
-    def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
+    def take_transfers(self, consent: Consent = lambda call, target: True, *, cb_placed: Callback = None) -> None:
         """Call the target that a remote side refers to (RFC 3515, 5589), and report the progress to that side.
 
         The new call has the parameters of `listen`. Without this method every transfer is declined.
 
         Args:
             consent: called as (call, URI of the target); false declines.
+            cb_placed: called as (call, new call) before the INVITE of the new call leaves.
         """
         parts = self._node.parts
+        checked_callback("cb_placed", cb_placed, ("call", "new"))
 
         def place(target: TransferTarget, by: Call) -> Awaitable[Call]:
             param = {**parts.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
             named_by = by.actor.reach.peer.hosts
-            return self._caller.place(target.uri, CallParameters(**param), self._placing, named_by=named_by)
+            parameters = CallParameters(**param)
+
+            def note(new: Call) -> None:
+                new.belongs_to(self)
+                parts.actor_loop.guarded(new.actor, new.call_back, "cb_placed", cb_placed, by, new)
+
+            return self._caller.place(target.uri, parameters, self._placing, note=note, named_by=named_by)
 
         on_transfer = transfers.taker(parts.actor_loop, place, consent)
         parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, on_transfer=on_transfer))

@@ -384,7 +384,7 @@ class CallActor(Actor, StreamOwner):
             self.abandon(now)
             raise
         if self.state is not State.OVER and not self.session.sizes.transactions:
-            self._notify(Failed(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
+            self._notify(Failed(500, self.ending.cause, None, sip.Cause.TRANSPORT))
             self.abandon(now)
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:

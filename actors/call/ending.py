@@ -4,8 +4,9 @@ The first cause counts, because its consequences have causes of their own: a dra
 failure on this side replaces an earlier one.
 """
 
-from ..diagnosis.failure_reasons import with_detail
+from ..diagnosis.failure_reasons import SCENARIO_ERROR, with_detail
 from ..diagnosis.request_loss import Loss
+from ..diagnosis.user_failure import UserCodeFailed, user_error
 
 
 class Ending:
@@ -45,10 +46,14 @@ class Ending:
         self.cause, self.detail, self.by = cause, detail, "local"
 
     def crashed(self, error: BaseException, cause: str) -> None:
-        """Note a failure of the program; the first exception is kept."""
+        """Note a failure of the program, or of its user's code; the first exception is kept.
+
+        Args:
+            cause: unless it is the user's.
+        """
         if self.crash is None:
-            self.crash = error.with_traceback(None)  # its frames would hold the call
-        self.because(cause)
+            self.crash = user_error(error).with_traceback(None)  # its frames would hold the call
+        self.because(SCENARIO_ERROR if isinstance(error, UserCodeFailed) else cause)
 
     def lost(self, loss: Loss) -> None:
         """Note the loss of a message; the next report of the session is about it."""

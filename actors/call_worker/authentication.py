@@ -29,6 +29,7 @@ from sipswarm.sipcore.transaction.stateless import stateless_tag
 
 from ..diagnosis.crash_log import FAILURES, CrashLog
 from ..diagnosis.foreign_text import said, shown
+from ..diagnosis.user_code import where_failed
 from ..errors import ConfigurationError
 from ..handle.given_text import checked_flag, checked_list, checked_text
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
@@ -185,7 +186,9 @@ class Challenger:
         try:
             verdict = self._server.verify(request, self._lookup, now, source=host)
         except FAILURES as error:
-            text = f"the lookup of a user failed; the {shown(request.method)} of {host} is refused"
+            where = where_failed(error)
+            place = f" at {where}" if where else ""
+            text = f"the lookup of a user failed{place}; the {shown(request.method)} of {host} is refused"
             self._context.crashes.tell(text, error)
             return self._answer(request, 500, ())
         if verdict.ok:

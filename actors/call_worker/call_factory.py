@@ -256,6 +256,7 @@ class CallFactory:
         proxy = identity.outgoing_proxy
         peer = _peer((source.host,), (source.host,) if proxy is None else (source.host, proxy.host))
         call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario, peer)
+        call.came_from(source)
         actor = call.actor
         self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
         self._metrics.attempt(call.scenario, "uas", self._actor_loop.now())

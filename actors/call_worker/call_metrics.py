@@ -22,6 +22,7 @@ from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
 from ..diagnosis.foreign_text import cut, shown
 from ..diagnosis.request_loss import Loss
 from ..handle.call import Call
+from ..handle.call_reading import measured
 from ..handle.digits import missed_and_wrong
 from .call_slices import CallSlices
 from .media_failures import MediaFailures
@@ -266,7 +267,7 @@ class CallMetrics:
             totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
     def _observe_media(self, call: Call, row: CallFinished) -> None:
-        figures = call.statistics
+        figures = measured(call.actor.media)
         if figures is not None and figures.one_way and row.outcome == "answered":
             side = "local" if figures.one_way == "local" else "remote"
             self._totals.cell("sipswarm_calls_one_way_media_total", call.scenario, side).value += 1
@@ -290,7 +291,7 @@ class CallMetrics:
             totals.distribution("sipswarm_answer_delay_seconds", scenario).add(row.answer_delay)
 
     def _row(self, call: Call, outcome: str, now: float) -> CallFinished:
-        statistics, times, planned = call.statistics, call.times, call.planned
+        statistics, times, planned = measured(call.actor.media), call.times, call.planned
         missed, wrong = missed_and_wrong(call.expected_digits, call.digits_received)
         ended = times.ended or now
         return CallFinished(

@@ -123,7 +123,7 @@ class SipInput:
             if user is None or user.receiver is None:
                 self._actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
             else:  # the user's handler stands in front of the actor (man page `receive`)
-                self._actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
+                self._actor_loop.guarded(actor, user.call_back, "receiver", user.receiver, message, source)
         elif isinstance(message, Request):
             self._take_new(message, source, record, now)
         else:

@@ -223,7 +223,7 @@ def result_lines(call: Call) -> list[str]:
         f"answered after {times.answered - times.invited:.3f} s",
         f"digits received: {call.digits_received or 'none'}",
     ]
-    if figures is None:
+    if not figures.stream_id:
         return [*lines, "media: none"]
     mos = f"{figures.mos:.2f}" if figures.mos else "unknown"  # for codecs without a known impairment
     quality = f", jitter {figures.jitter_ms:.1f} ms, MOS {mos}" if figures.packets_received else ", one-way"

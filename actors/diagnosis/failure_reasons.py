@@ -105,7 +105,7 @@ REASONS: Final[dict[str, Reason]] = {
         "the other side demands user and password (401 or 407), and the load has none for it; give --auth-user and "
         "--auth-password-file, or columns user and password of --data",
     ),
-    "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
+    "scenario_error": Reason(_PLAN, "the scenario or a callback raised an exception; the log has its line"),
 }
 """By name, as it stands in rows, summaries and label values."""
 
@@ -150,6 +150,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "internal_error": "internal_error",
     "drained": "drained",
     MEDIA_REFUSED: MEDIA_REFUSED,
+    SCENARIO_ERROR: SCENARIO_ERROR,
 }
 """The reason that the cause of a call's end is by itself, whatever was expected of the call."""
 

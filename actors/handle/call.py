@@ -8,26 +8,27 @@ handle must not decide what SIP permits; its actor does.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 
-from sipswarm.media.messages import SourceSpec, StreamStatistics
+from sipswarm.media.messages import SourceSpec
 from sipswarm.sipcore.message.header_lines import lines_of
-from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.hop import Hop, bracketed
 from sipswarm.sipcore.message.messages import Request, Response
 
 from ..bus.messages import CallFinished
 from ..call.actor import CallActor
-from ..call.state import CallTimes, Planned, State
-from ..errors import CallEnded, CallError, ConfigurationError
-from ..identity import written_address
+from ..call.state import Planned, State
+from ..errors import CallEnded, CallError, ConfigurationError, WrongState, forbidden_by_state
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke, takes
-from ..trace.ladder import Ladder
 from ..trace.recorder import CallRecord
 from . import credentials
 from . import digits as call_digits
+from .call_options import CallOptions, ReinviteOptions
 from .call_owner import CallOwner, Placer
+from .call_reading import CallReading
 from .decisions import Decision
 from .digits import CallDigits
 from .given_text import (
@@ -45,28 +46,28 @@ from .media_handlers import MediaHandler, checked_handler, played_source, record
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
 from .media_work import MediaWork
-from .parameters import RING_TIME, CallParameters
+from .parameters import CALLED_WITH, RING_TIME, CallParameters
 from .requests import CallRequests, taken_over
 from .tasks import CallTasks
-from .waiters import Waiters
+from .waiters import Settled, Waiters
 
 GRACE: Final = 30.0
 """Seconds that the coroutines of a call have for their own clean-up after its end."""
 
 
-class Call:
+class Call(CallReading):
     """One call. Made by `UserAgent.invite` or given to a robot; or by hand, then `reinvite` sends its first INVITE.
 
     Args:
-        control: the user agent, which has been entered.
+        control: the user agent, which has been entered; or a call, for a further one of the same user agent that takes
+            what `ctx` leaves out (from, contact, route, auth) from that call.
         ctx: the target, as for `UserAgent.invite`; a call is that call itself.
-        param: parameters, see `CallParameters`; also an attribute.
+        param: parameters, see `CallParameters`, and values of any further name; also an attribute.
+
+    Raises:
+        ConfigurationError: an argument is not valid, or no user agent has placed or taken the call `control` yet.
     """
 
-    to = ""
-    """The target of an outgoing call."""
-    invite_request: Request | None = None
-    """The INVITE of an incoming call."""
     failure = ""
     """Name of the expectation that was missed."""
     expected_digits = ""
@@ -79,8 +80,6 @@ class Call:
     """Returns the name of the missed expectation; called when every metric of the call is final."""
     report: Callable[[CallFinished], None] | None = None
     """Takes the row of this call instead of the supervisor."""
-    sip_record: CallRecord | None = None
-    """The SIP messages so far; not for users, who have `ladder`."""
     planned: Planned | None = None
     """Its place in the plan of a load."""
     receiver: Callable[[Request | Response, Hop], None] | None = None
@@ -93,21 +92,43 @@ class Call:
     """Seconds after the end until coroutines that still run for the call are cancelled."""
     _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
     """User agent and target of the first INVITE, while that was not sent."""
+    _placer: "Placer[Call] | None" = None
+    """Places calls that are made of this one."""
+    _context: Mapping[str, Any] | None = None
+    """The context that it was placed with."""
 
     def __new__(
-        cls, control: "Placer[Call] | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
+        cls, control: "Placer[Call] | Call | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
     ) -> Self:
         """Return the call itself for a call that is up: there is one handle for a dialog."""
         return ctx if isinstance(ctx, cls) else super().__new__(cls)
 
-    def __init__(self, control: "Placer[Call]", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
-        if not hasattr(control, "make"):
-            raise ConfigurationError(f"control is {type(control).__name__}, no user agent")
+    def __init__(self, control: "Placer[Call] | Call", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
+        if isinstance(control, Call) and not isinstance(ctx, Call):
+            control, ctx = control._like(ctx)
+        if not isinstance(control, Call) and not hasattr(control, "make"):
+            raise ConfigurationError(f"control is {type(control).__name__}, neither a user agent nor a call")
         if ctx is self:
             self.set_param(**param)
-        elif not isinstance(ctx, Call):
+        elif not isinstance(control, Call) and not isinstance(ctx, Call):
             control.make(self, ctx, CallParameters(**param))
             self._unplaced = control, ctx
+            self.belongs_to(control, ctx)
+
+    def belongs_to(self, placer: "Placer[Call]", context: str | Mapping[str, Any] = "") -> None:
+        """Note who places calls that are made of this one, `Call(call, to)`; not for users.
+
+        Args:
+            context: what it was placed with.
+        """
+        self._placer, self._context = placer, dict(context) if isinstance(context, Mapping) else None
+
+    def _like(self, ctx: str | Mapping[str, Any]) -> "tuple[Placer[Call], Mapping[str, Any]]":
+        """Return user agent and context of a further call, with what this one has and `ctx` has not."""
+        if self._placer is None:
+            raise ConfigurationError("control is a call that no user agent has placed or taken yet")
+        own = {name: value for name, value in (self._context or {}).items() if name not in ("to", "callid")}
+        return self._placer, {**own, **(ctx if isinstance(ctx, Mapping) else {"to": ctx})}
 
     def begin(
         self,
@@ -166,26 +187,22 @@ class Call:
         expected_digits: str | None = None,
         planned: tuple[float, float] | None = None,
     ) -> None:
-        """Set the attributes of these names, `planned` as for `Planned`; those that are left out stay."""
+        """Set the attributes of these names, `planned` as for `Planned`; not for users. The others stay."""
         self.on_up, self.on_over = on_up or self.on_up, on_over or self.on_over
         self.judge, self.report = judge or self.judge, report or self.report
         self.expected_digits = self.expected_digits if expected_digits is None else expected_digits
         self.planned = self.planned if planned is None else Planned(*planned)
 
     def receive_by(self, receiver: Callable[[Request | Response, Hop], None]) -> None:
-        """Give the messages of this call to a function instead of its actor."""
+        """Give the messages of this call to a function instead of its actor; not for users."""
         self.receiver = receiver
 
-    def came(self, request: Request) -> None:
-        """Note the INVITE of an incoming call."""
-        self.invite_request = request
-
     def miss(self, expectation: str) -> None:
-        """Note the name of a missed expectation; the first one counts."""
+        """Note the name of a missed expectation; the first one counts; not for users."""
         self.failure = self.failure or expectation
 
     def judged(self, row: CallFinished, otherwise: Callable[[CallFinished], str]) -> str:
-        """Return the failure of the call, now that every metric is final.
+        """Return the failure of the call, now that every metric is final; not for users.
 
         Args:
             row: of the call.
@@ -195,7 +212,7 @@ class Call:
         return self.failure
 
     def close_record(self, over: Callable[[CallRecord | None], CallRecord | None]) -> None:
-        """Close the record of SIP messages, which is complete.
+        """Close the record of SIP messages, which is complete; not for users.
 
         Args:
             over: returns the record that is kept.
@@ -203,138 +220,30 @@ class Call:
         self.sip_record = over(self.sip_record)
 
     def close(self) -> bool:
-        """Note that every metric is final; False when that was noted, or the call was placed again."""
+        """Note that every metric is final; False when that was noted, or the call was placed again; not for users."""
         if self.closed or self.actor.state is not State.OVER:
             return False
         self.closed = True
         return True
 
-    # ---- reading
-
-    @property
-    def state(self) -> State:
-        """The state of the call."""
-        return self.actor.state
-
-    @property
-    def call_id(self) -> str:
-        """The Call-ID."""
-        return self.actor.session.call_id
-
-    @property
-    def is_up(self) -> bool:
-        """Whether the call is established."""
-        return self.actor.state is State.UP
-
-    @property
-    def cause(self) -> str:
-        """Why the call ended, with details after a colon; empty before."""
-        return self.actor.ending.text
-
-    @property
-    def cause_name(self) -> str:
-        """The cause without details: one of a closed set of names."""
-        return self.actor.ending.cause
-
-    @property
-    def by(self) -> str:
-        """The side that ended it: local, remote, expired or transport; empty before."""
-        return self.actor.ending.by
-
-    @property
-    def times(self) -> CallTimes:
-        """The times of its events, in monotonic seconds."""
-        return self.actor.times
-
-    @property
-    def status(self) -> int:
-        """Final status of the INVITE; 0 = none yet."""
-        return self.actor.answer_status
-
-    @property
-    def error(self) -> CallError | None:
-        """The exception of the last local INVITE, None without one."""
-        return self.waiters.error
-
-    @property
-    def handler(self) -> MediaHandler | None:
-        """The handler that runs on the media now."""
-        return self.media_work.handler
-
-    @property
-    def media_error(self) -> str:
-        """The last refusal or failure of the media worker: a name, details after a colon."""
-        return self.media_work.error
-
-    @property
-    def digits_sent(self) -> str:
-        """The digits that were sent, in order."""
-        return self.keypad.sent
-
-    @property
-    def digits_received(self) -> str:
-        """The digits that were received, in order."""
-        return self.keypad.received
-
-    @property
-    def is_uac(self) -> bool:
-        """Whether this side placed the call."""
-        return self.actor.is_uac
-
-    @property
-    def statistics(self) -> StreamStatistics | None:
-        """Statistics of the first media line: final after its end; while it is up, of the last second or so.
-
-        None when there was no line, or no statistics yet. A plain load and `answer` make them at the end only.
-        """
-        lines, found = self.actor.media.lines, self.actor.media.statistics
-        if lines and lines[0].moved:
-            return lines[0].all_figures
-        return found[0] if found else lines[0].figures if lines else None
-
-    @property
-    def remote_media(self) -> tuple[str, int] | None:
-        """Source address and port of the RTP on the first media line; None before any RTP."""
-        lines = self.actor.media.lines
-        return lines[0].remote if lines else None
-
-    @property
-    def all_statistics(self) -> tuple[StreamStatistics, ...]:
-        """Final statistics of every closed media line."""
-        return self.actor.media.statistics
-
-    @property
-    def recordings(self) -> tuple[str, ...]:
-        """The files that the call records into, in order: after a lost media worker `NAME-2.wav` follows `NAME.wav`."""
-        return tuple(self.actor.media.recordings.names)
-
-    @property
-    def ladder(self) -> Ladder:
-        """The newest SIP messages of this call, secrets masked; empty unless the user agent has `trace=True`."""
-        return self.sip_record.ladder() if self.sip_record is not None else Ladder()
-
-    @property
-    def callid(self) -> str:
-        """The Call-ID, by its name in the man page's context."""
-        return self.call_id
-
-    @property
-    def peer(self) -> str:
-        """The same as `get_peer`, by its name in the context."""
-        return self.get_peer()
-
-    def get_peer(self) -> str:
-        """Return name and address of the remote side as received, without tags and parameters."""
-        request = self.invite_request
-        return written_address(self.to if request is None else request.headers.get("From") or "")
+    # ---- parameters and messages
 
     def get_param(self, *keys: str) -> Any:
-        """Return the value of one key, or a list of the values of several."""
+        """Return the value of one key, or a list of the values of several.
+
+        `leg` and `sdp` are those of the call where the user gave none: "udp:ADDRESS:PORT", and the local description.
+        """
         if self.is_up and not SHOWN.isdisjoint(keys):
             self.ports.show(self.param)
-        if len(keys) == 1:
-            return self.param.get(keys[0])
-        return [self.param.get(key) for key in keys]
+        values = [self._value_of(key) for key in keys]
+        return values[0] if len(keys) == 1 else values
+
+    def _value_of(self, key: str) -> Any:
+        found = self.param.get(key)
+        if found is None and key == "leg":
+            bound = self.actor.session.config.leaves_from
+            return f"{bound.transport}:{bracketed(bound.host)}:{bound.port}"
+        return self.actor.media.exchange.local if found is None and key == "sdp" else found
 
     def set_param(self, **values: Any) -> "Call":
         """Change parameters, from the next INVITE or start of media on."""
@@ -355,16 +264,30 @@ class Call:
 
     # ---- an incoming call
 
+    @forbidden_by_state()
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a `status` from 101 to 199 with further `headers`, (name, value) (RFC 3261 section 13.3.1.1)."""
+        """Send a `status` from 101 to 199 with further `headers`, (name, value) (RFC 3261 section 13.3.1.1).
+
+        Harmless when the call is over.
+
+        Raises:
+            WrongState: this side placed the call.
+        """
         checked_status("status", status)
+        self._check_incoming("ring")
         pairs = checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), described=self.param.sdp is not None)
         self.actor_loop.touch(self.actor)
 
+    @forbidden_by_state()
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a `status` as `ring`, `headers` and the answer: the remote side gets media before the call is up."""
+        """Send a `status` as `ring`, `headers` and the answer: the remote side gets media before the call is up.
+
+        Raises:
+            WrongState: this side placed the call.
+        """
         checked_status("status", status)
+        self._check_incoming("early_media")
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), early_media=True, described=described)
         self.actor_loop.touch(self.actor)
@@ -375,7 +298,7 @@ class Call:
         Raises:
             CallEnded: the remote side gave up, or the offer could not be accepted.
             CallRejected: the offer of a later INVITE could not be accepted; the call stays up.
-            LocalProtocolError: no INVITE waits for an answer; nothing has changed.
+            WrongState: no INVITE waits for an answer; nothing has changed.
         """
         waits = self.actor.awaits_answer
         self.accept(headers)
@@ -383,12 +306,13 @@ class Call:
             self.waiters.renew_up(for_ack=True)
             await self.waiters.is_up()
 
+    @forbidden_by_state()
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer the call without waiting; `on_up` and `cb_established` are called when the ACK has arrived.
 
         Raises:
             CallEnded: the remote side gave up.
-            LocalProtocolError: no INVITE waits for an answer; nothing has changed.
+            WrongState: no INVITE waits for an answer; nothing has changed.
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
@@ -397,12 +321,25 @@ class Call:
         self.param.take_hold()
         self.actor_loop.touch(self.actor)
 
+    @forbidden_by_state()
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Refuse the call with a `status` from 300 to 699, its `reason` and further `headers`, (name, value)."""
+        """Refuse the call with a `status` from 300 to 699, its `reason` and further `headers`, (name, value).
+
+        A later INVITE too. Harmless when the call is over.
+
+        Raises:
+            WrongState: this side placed the call, or no INVITE waits for an answer.
+        """
         checked_refusal("status", status)
+        self._check_incoming("reject")
         pairs = checked_pairs("headers", headers, contacts=True)
         self.actor.reject(status, checked_text("reason", reason), pairs, self.actor_loop.now())
         self.actor_loop.touch(self.actor)
+
+    def _check_incoming(self, method: str) -> None:
+        """Refuse a step towards an answer where this side waits for one."""
+        if self.is_uac and self.state in (State.IDLE, State.CALLING):
+            raise WrongState(f"{method}: this side placed the call; cancel() or bye() ends it")
 
     # ---- both directions
 
@@ -419,11 +356,12 @@ class Call:
         self.waiters.raise_if_over()
         await self.waiters.is_up()
 
-    async def reinvite(self, **param: Any) -> "Call":
-        """Negotiate the session again with a re-INVITE. Arguments are merged into the parameters.
+    def reinvite(self, **param: Unpack[ReinviteOptions]) -> "Awaitable[Call]":
+        """Negotiate the session again with a re-INVITE. Arguments are merged into the parameters, and stay there.
 
-        Without `cb_final` it returns when the answer has arrived; with it, at once. With `resp40x` or `auth` this
-        INVITE, the call's first one too, carries credentials at once.
+        Without `cb_final` it is awaited, and returns when the answer has arrived. With it, also from an earlier INVITE,
+        it acts at once, awaited or not; `cb_final=None` takes it away. The first INVITE of a call that was made by hand
+        is awaited in both forms. With `resp40x` or `auth` this INVITE, the call's first one too, carries credentials.
 
         Args:
             param: see `CallParameters`; besides: resp40x (the 401 or 407 to the last INVITE), auth (credentials for
@@ -433,27 +371,43 @@ class Call:
             CallRejected: the remote side refused; the call stays up.
             CallTimeout: no answer came.
         """
+        given: dict[str, Any] = {**param}
         if self._unplaced is not None:
-            return await self._unplaced[0].place(self._unplaced[1], self.set_param(**param).param, self)
-        if "resp40x" in param or "auth" in param:
-            challenge = param.pop("resp40x", None)
-            credentials.prepare(self.actor.session, challenge, param.pop("auth", None))
-            if challenge is not None and self.state is State.OVER and self.actor.session.was_challenged:
-                self._reopened()
+            return self._unplaced[0].place(self._unplaced[1], self.set_param(**given).param, self)
+        if given.get("cb_final", self.param.cb_final) is None:
+            return self._renegotiated(given)
+        self._use_credentials(given)
+        self._send_later_invite(given)
+        return Settled(self)
+
+    async def _renegotiated(self, given: dict[str, Any]) -> "Call":
+        """Send a later INVITE and wait for its answer."""
+        self._use_credentials(given)
         waiters = self.waiters
-        while param.get("cb_final", self.param.cb_final) is None and waiters.up is not None and not waiters.up.done():
+        while waiters.up is not None and not waiters.up.done():
             await asyncio.wait((waiters.up,))  # one after the other: each waits for the answer to its own
-        self.waiters.raise_if_over()
-        clear = checked_flag("clear_sdp", param.pop("clear_sdp", self.param.clear_sdp))
-        with self.ports.undone_if_refused(self.param):
-            self.set_param(**param)
-            self.send_invite(clear=clear)
-        if self.param.cb_final is None:
-            waiters.renew_up()
-            await waiters.is_up()
+        self._send_later_invite(given)
+        waiters.renew_up()
+        await waiters.is_up()
         return self
 
-    async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
+    def _use_credentials(self, given: dict[str, Any]) -> None:
+        """Take the answer to a challenge from the arguments of `reinvite`."""
+        if "resp40x" in given or "auth" in given:
+            challenge = given.pop("resp40x", None)
+            credentials.prepare(self.actor.session, challenge, given.pop("auth", None))
+            if challenge is not None and self.state is State.OVER and self.actor.session.was_challenged:
+                self._reopened()
+
+    def _send_later_invite(self, given: dict[str, Any]) -> None:
+        """Send the INVITE that the parameters and these arguments describe."""
+        self.waiters.raise_if_over()
+        clear = checked_flag("clear_sdp", given.pop("clear_sdp", self.param.clear_sdp))
+        with self.ports.undone_if_refused(self.param):
+            self.set_param(**given)
+            self.send_invite(clear=clear)
+
+    async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Unpack[CallOptions]) -> Response:
         """Negotiate the session again with an UPDATE, also before the answer, once a reliable 1xx agreed (RFC 3311).
 
         Media lines are not added.
@@ -467,20 +421,22 @@ class Call:
 
         Raises:
             CallRejected, CallTimeout: the earlier agreement holds. 488 also for a 2xx with an unusable answer.
-            LocalProtocolError: an offer of either side is open, or nothing is agreed yet; nothing was sent.
+            WrongState: an offer of either side is open, or nothing is agreed yet; nothing was sent.
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         with self.ports.undone_if_refused(self.param):
             self.set_param(**param)
             self.ports.take_over(self.param)
-            number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.take_hold())
+            with forbidden_by_state():
+                number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.take_hold())
         done = self.requests.sent(number)
         self.actor_loop.touch(self.actor)
         return await done
 
+    @forbidden_by_state()
     def send_invite(self, *, clear: bool = False) -> None:
-        """Send the INVITE that the parameters describe, the first one or a later one."""
+        """Send the INVITE that the parameters describe, the first one or a later one; not for users."""
         param, actor = self.param, self.actor
         headers, ack_lines, ring_time = param.header_pairs(), lines_of(param.ack_pairs()), param.ring_time or RING_TIME
         if clear:
@@ -498,17 +454,17 @@ class Call:
         self.actor_loop.touch(actor)
 
     def clear_sdp(self) -> None:
-        """Drop ports and descriptions: the next ones are new."""
+        """Drop ports and descriptions: the next ones are new; not for users."""
         self.actor.media.renew()
         self.param.update({"sdp": None, "sdp_peer": None, "media_lsocks": (), "media_ssocks": ()})
 
-    async def hold(self) -> None:
-        """Request by a re-INVITE that the remote side sends no media."""
-        await self.reinvite(call_on_hold=True)
+    def hold(self) -> "Awaitable[Call]":
+        """Request by a re-INVITE that the remote side sends no media; awaited as `reinvite`."""
+        return self.reinvite(call_on_hold=True)
 
-    async def resume(self) -> None:
-        """End the hold by a re-INVITE with the usual address and direction."""
-        await self.reinvite()
+    def resume(self) -> "Awaitable[Call]":
+        """End the hold by a re-INVITE with the usual address and direction; awaited as `reinvite`."""
+        return self.reinvite()
 
     def cancel(self, cb_final: Callback = None, **more: Any) -> bool:
         """Give up the local INVITE that is pending; False when there is none. A further call gets the result too.
@@ -517,7 +473,7 @@ class Call:
             cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed
                 out.
         """
-        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        given = {"cb_final": checked_callback("cb_final", cb_final, ("param",)), **more}
         if self.actor.session.cancel_open:
             self.requests.end_asked_again("CANCEL", given)
             return True
@@ -536,7 +492,7 @@ class Call:
             cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
                 without it `send_bye` is called.
         """
-        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        given = {"cb_final": checked_callback("cb_final", cb_final, ("param",)), **more}
         if self.actor.state is not State.OVER and not self.times.bye_sent:
             self.requests.end_asked("BYE", given)
         elif self.actor.session.bye_open and (cb_final is not None or more):
@@ -556,6 +512,7 @@ class Call:
     def _end_awaited(self) -> "asyncio.Future[None]":
         return self.waiters.end(closed=self.closed or self._unplaced is not None)
 
+    @forbidden_by_state()
     def request(
         self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str
     ) -> "asyncio.Future[Response]":
@@ -575,7 +532,7 @@ class Call:
         """
         self.waiters.raise_if_over()
         octets, kind, pairs = checked_request(method, body, headers)
-        checked_callback("cb_final", cb_final)
+        checked_callback("cb_final", cb_final, CALLED_WITH["cb_final"])
         request_id = self.actor.request(method, octets, kind, pairs, self.actor_loop.now())
         future = self.requests.sent(request_id, cb_final)
         self.actor_loop.touch(self.actor)
@@ -596,7 +553,9 @@ class Call:
         self.waiters.raise_if_over()
         taken = taken_over(target.actor) if isinstance(target, Call) else None
         address, replaces = taken or (checked_referral("target", target), None)
-        done = self.requests.sent_transfer(self.actor.refer(address, replaces, "", self.actor_loop.now()))
+        with forbidden_by_state():
+            number = self.actor.refer(address, replaces, "", self.actor_loop.now())
+        done = self.requests.sent_transfer(number)
         self.actor_loop.touch(self.actor)
         try:
             await done
@@ -605,14 +564,14 @@ class Call:
 
     # ---- digits
 
-    async def dtmf(
+    def dtmf(
         self,
         events: str,
         duration: int = 100,
         methods: str | Sequence[str] = "rfc2833,audio",
         cb_final: Callback = None,
-    ) -> None:
-        """Send digits and return when all are sent, or with `cb_final` at once.
+    ) -> Awaitable[None]:
+        """Send digits: awaited, it returns when all are sent. With `cb_final` it acts at once, awaited or not.
 
         Args:
             events: 0-9 A-D * #; any other character is a pause of `duration`.
@@ -630,11 +589,17 @@ class Call:
             CallEnded: the call ended before all digits were sent; `digits_sent` has those that were. A digit is sent
                 after its first end packet, its whole tone or the response to its INFO.
         """
+        if cb_final is None:
+            return self._send_digits(events, duration, methods)
         self.waiters.raise_if_over()
         modes = call_digits.checked(events, duration, methods)
-        if checked_callback("cb_final", cb_final) is not None:
-            self.spawn(self._send_with_callback(events, duration, modes, cb_final))
-            return
+        checked_callback("cb_final", cb_final, ("status",))
+        self.spawn(self._send_with_callback(events, duration, modes, cb_final))
+        return Settled(None)
+
+    async def _send_digits(self, events: str, duration: int, methods: str | Sequence[str]) -> None:
+        self.waiters.raise_if_over()
+        modes = call_digits.checked(events, duration, methods)
         await self.keypad.send(events, duration, modes, self.request)
 
     async def _send_with_callback(self, events: str, duration: int, modes: tuple[str, ...], callback: Callback) -> None:
@@ -642,9 +607,9 @@ class Call:
         try:
             await self.keypad.send(events, duration, modes, self.request)
         except CallError as error:
-            self.call_back(callback, *(("FAIL", str(error)) if takes(callback, 2) else ("FAIL",)))
+            self.call_back("cb_final", callback, *(("FAIL", str(error)) if takes(callback, 2) else ("FAIL",)))
         else:
-            self.call_back(callback, "OK")
+            self.call_back("cb_final", callback, "OK")
 
     async def digits(
         self,
@@ -703,7 +668,7 @@ class Call:
         return self.media_work.start(checked_handler(handler))
 
     def start_under_plays(self, handler: MediaHandler) -> None:
-        """Run a handler at the start of each session, as `init_media`; a source of `play` goes on over it."""
+        """Run a handler at the start of each session, as `init_media`, under a `play`; not for users."""
         self.media_work.start(handler, under=True)
 
     def play(self, source: str | Path | SourceSpec, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
@@ -771,29 +736,41 @@ class Call:
         self.tasks.unbound()
         self.owner.reopen(self)
 
-    def call_back(self, callback: Callback, *arguments: Any) -> Any:
-        """Invoke a callback of any form; a coroutine runs as a task of the call."""
-        return invoke(callback, *arguments, spawn=self.spawn)
+    def call_back(self, name: str, callback: Callback, *arguments: Any) -> Any:
+        """Invoke a callback of any form; a coroutine runs as a task of the call; not for users.
+
+        Args:
+            name: of the parameter that it is, for the log.
+        """
+        what = f"the callback {name}"
+        return invoke(callback, *arguments, spawn=partial(self.spawn, what=what), what=what)
 
     def decide(
         self,
+        what: str,
         callback: Callback,
         *arguments: Any,
         then: Callable[[Any], None],
         refuse: Callable[[], None] | None = None,
     ) -> None:
-        """Invoke a callback, of any form, whose result decides about this call.
+        """Invoke a callback, of any form, whose result decides about this call; not for users.
 
         A failure of it or of `then` ends the call, before the answer in any case, after it unless there is `refuse`.
 
         Args:
+            what: the callback, for the log.
             then: called with the result, of a coroutine function when it has returned; the call may be over by then.
             refuse: refuses the request in a call that is up, which goes on after such a failure (RFC 3261 14.2).
         """
-        later = Decision(self.actor, self.actor_loop, self.miss, then=then, refuse=refuse).ask(callback, *arguments)
+        decision = Decision(self.actor, self.actor_loop, self.miss, what, then=then, refuse=refuse)
+        later = decision.ask(callback, *arguments)
         if later is not None:
-            self.spawn(later)
+            self.spawn(later, what=what)
 
-    def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
-        """Run a coroutine for this call: its exception ends this call only, and the end of the call bounds it."""
-        return self.tasks.run(awaitable, self.miss, self.grace)
+    def spawn(self, awaitable: Awaitable[Any], *, what: str = "a coroutine") -> "asyncio.Task[None]":
+        """Run a coroutine for this call: its exception ends this call only, and the end of the call bounds it.
+
+        Args:
+            what: the coroutine, for the log.
+        """
+        return self.tasks.run(awaitable, self.miss, self.grace, what)

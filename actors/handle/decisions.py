@@ -7,12 +7,16 @@ A decision that fails within a call that is up costs only its subject. The subje
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from sipswarm.sipcore.errors import LocalProtocolError
+
 from ..call.actor import CallActor
 from ..call.state import State
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import SCENARIO_ERROR
 from ..diagnosis.foreign_text import shown
-from ..errors import CallError
+from ..diagnosis.user_code import called, where_failed
+from ..diagnosis.user_failure import UserCodeFailed, user_error
+from ..errors import CallError, SwarmError
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, ask
 from .tasks import Missed
@@ -23,17 +27,19 @@ class Decision:
 
     Args:
         missed: called with the reason by which the call failed.
+        what: the callback, for the log, such as "the callback filter".
         then: called with the result.
         refuse: refuses the subject of the decision; None = a failure is that of the call.
     """
 
-    __slots__ = ("_actor", "_actor_loop", "_missed", "_refuse", "_then")
+    __slots__ = ("_actor", "_actor_loop", "_missed", "_refuse", "_then", "_what")
 
     def __init__(
         self,
         actor: CallActor,
         actor_loop: ActorLoop,
         missed: Missed,
+        what: str,
         *,
         then: Callable[[Any], None],
         refuse: Callable[[], None] | None,
@@ -41,6 +47,7 @@ class Decision:
         self._actor = actor
         self._actor_loop = actor_loop
         self._missed = missed
+        self._what = what
         self._then = then
         self._refuse = refuse
 
@@ -51,24 +58,31 @@ class Decision:
             For a coroutine function an awaitable that does so, else None.
         """
         try:
-            result = ask(callback, *arguments)
+            result = called(self._what, ask, callback, *arguments, given=callback)
             if isinstance(result, Awaitable):
-                return self._later(result)
-            self._then(result)
+                return self._later(result, callback)
+            self._act_on(result, callback)
         except FAILURES as error:
             if not self._goes_on(error):
                 raise
         return None
 
-    async def _later(self, result: Awaitable[Any]) -> None:
+    def _act_on(self, result: Any, callback: Callback) -> None:
+        """Act on a result; where that is refused, the fault is the callback's."""
+        try:
+            self._then(result)
+        except (SwarmError, LocalProtocolError) as error:
+            raise UserCodeFailed(f"what {self._what} returned", where_failed(error, callback)) from error
+
+    async def _later(self, result: Awaitable[Any], callback: Callback) -> None:
         try:
             try:
                 decision = await result
             except CallError as error:
                 if self._actor.ended_by(error):
                     return
-                raise RuntimeError("a callback raised the error of another call instead of its decision") from error
-            self._then(decision)
+                raise UserCodeFailed(self._what, where_failed(error, callback)) from error  # of another call
+            self._act_on(decision, callback)
         except FAILURES as error:
             if not self._goes_on(error):
                 raise
@@ -78,8 +92,9 @@ class Decision:
         actor = self._actor
         if self._refuse is None or not actor.times.answered or actor.state is State.OVER:
             return False
-        text = f"a decision within call {shown(actor.session.call_id)} failed and is refused"
-        self._actor_loop.crashes.tell(text, error)
+        failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(self._what, where_failed(error))
+        text = f"{failed.within(f'call {shown(actor.session.call_id)}')}, and its subject is refused"
+        self._actor_loop.crashes.tell(text, user_error(error))
         self._missed(SCENARIO_ERROR)
         self._refuse()
         return True

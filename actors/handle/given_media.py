@@ -58,7 +58,11 @@ def checked_rtp_param(what: str, given: Any) -> RtpParam | None:
 
 
 def checked_description(what: str, given: Any) -> SessionDescription | None:
-    """Return the description that the user made, as object, octets, text or a mapping of parts; None without one.
+    """Return the description that the user made; None without one.
+
+    Args:
+        given: an object, octets or text; a mapping of the parts of the session, with a list of those of each media line
+            as `media`; or a list of such mappings, the session first, as in Perl (`SessionDescription.from_parts`).
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -66,15 +70,30 @@ def checked_description(what: str, given: Any) -> SessionDescription | None:
     if given is None or isinstance(given, SessionDescription):
         return given
     try:
-        if isinstance(given, Mapping):
-            return SessionDescription.from_parts(given)
-        if not isinstance(given, str | bytes):
-            raise TypeError(f"{type(given).__name__} is neither text, octets nor a mapping")
-        return SessionDescription.parse(given, strict=True)
+        if isinstance(given, str | bytes):
+            return SessionDescription.parse(given, strict=True)
+        session, *media = _parts_of(given)
+        return SessionDescription.from_parts(session, media)
+    except KeyError as error:
+        raise ConfigurationError(f"{what}: a media line has no {error.args[0]}; give it, such as port=5004") from error
     except (ParseError, TypeError, ValueError) as error:
         raise ConfigurationError(
             f"{what} cannot be read: {error}; give a whole description with an m= line for each of media_lsocks"
         ) from error
+
+
+def _parts_of(given: object) -> Sequence[Mapping[str, Any]]:
+    """Return the parts of a description: those of the session, then those of each media line.
+
+    Raises:
+        TypeError: it is no mapping, and no list of mappings.
+    """
+    if isinstance(given, Mapping):
+        media = given.get("media", ())
+        given = [{name: value for name, value in given.items() if name != "media"}, *media]
+    if not isinstance(given, list | tuple) or not given or not all(isinstance(each, Mapping) for each in given):
+        raise TypeError(f"{type(given).__name__} is neither text, octets, a mapping nor a list of mappings")
+    return given
 
 
 def checked_port_list(what: str, given: Any) -> tuple[Any, ...]:

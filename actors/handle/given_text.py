@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..call.request_bodies import usual_type
 from ..diagnosis.foreign_text import octets_of, said, shown, unwritable
+from ..diagnosis.user_code import place_of
 from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, is_callback, takes
 
@@ -381,14 +382,24 @@ def checked_leg(what: str, value: Any) -> int | str | None:
     return value
 
 
-def checked_callback(what: str, value: Callback) -> Callback:
+def checked_callback(what: str, value: Callback, arguments: Sequence[str] | None = None) -> Callback:
     """Return a value that can be called back.
 
+    Args:
+        arguments: names of what it is called with, after its own ones; None = it is called with a varying number.
+
     Raises:
-        ConfigurationError: it has none of the forms.
+        ConfigurationError: it has none of the forms, or its function does not take these arguments.
     """
     if not is_callback(value):
         raise ConfigurationError(f"{what} is {type(value).__name__}: give a callable, an object with run(), a tuple …")
+    if arguments is not None and not takes(value, len(arguments)):
+        place = place_of(value)
+        own = " its own arguments and" if isinstance(value, tuple | list) and len(value) > 1 else ""
+        names, at = ", ".join(arguments), f" ({place})" if place else ""
+        raise ConfigurationError(
+            f"{what} {said(value)}{at} is called with{own} ({names}) and does not take that; write def {what}({names}):"
+        )
     return value
 
 

@@ -7,19 +7,22 @@ the call, because they hold the function that makes its futures. Frames are exch
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..call.actor import CallActor
 from ..call.notices import FramesReceived, FramesWanted
 from ..call.state import State
+from ..diagnosis.user_code import called
 from ..runtime.actor_loop import ActorLoop
 from .media_handlers import MediaHandler
 from .media_requests import MediaRequest, MediaRequests
 from .waiters import Waiters
 
 _NOTHING = MediaHandler(("none",), ("none",))
+READER: Final = "the function that gives frames"
+WRITER: Final = "the function that takes frames"
 
 
 class RefusedRequest(NamedTuple):
@@ -165,7 +168,8 @@ class MediaWork:
         end = read is None
         for index in range(notice.wanted if read is not None else 0):
             assert read is not None
-            frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line, notice.octets)
+            number = (notice.first_sequence_number + index) & 0xFFFF
+            frame = called(READER, read, number, notice.line, notice.octets)
             if not frame:
                 end = True
                 break
@@ -183,7 +187,7 @@ class MediaWork:
         write = self.handler.write if self.handler is not None else None
         if write is not None:
             for payload, sequence_number, timestamp, payload_type, _ in notice.frames:
-                write(payload, sequence_number, timestamp, notice.line, payload_type)
+                called(WRITER, write, payload, sequence_number, timestamp, notice.line, payload_type)
 
     def close(self) -> None:
         """End all requests: the call is over."""

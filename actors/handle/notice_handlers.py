@@ -41,9 +41,11 @@ from ..call.notices import (
 )
 from ..call.state import State
 from ..diagnosis.failure_reasons import FILE_REFUSALS, MEDIA_REFUSED
+from ..diagnosis.foreign_text import shown
 from ..errors import CallEnded, CallRejected, CallTimeout, MediaError
 from ..runtime.callbacks import Callback
 from .call import Call
+from .media_handlers import MediaHandler
 
 _TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
 _NOT_THE_USERS: Final = frozenset(
@@ -84,6 +86,7 @@ def answer_invite(call: Call, notice: InviteReceived) -> None:
     """
     rung = call.actor.rung
     call.decide(
+        "the callback cb_invite",
         call.param.cb_invite,
         *(call, notice.request),
         then=lambda reply: _answer_with(call, reply, rung),
@@ -113,7 +116,7 @@ def _answer_with(call: Call, reply: Any, rung: int) -> None:
 
 def _on_provisional(call: Call, notice: Provisional) -> None:
     if call.param.cb_preliminary is not None:
-        call.call_back(call.param.cb_preliminary, call, notice.response.status, notice.response)
+        call.call_back("cb_preliminary", call.param.cb_preliminary, call, notice.response.status, notice.response)
 
 
 def _on_answered(call: Call, notice: Answered) -> None:
@@ -121,7 +124,7 @@ def _on_answered(call: Call, notice: Answered) -> None:
     param.peer_described(call.actor.media.exchange.remote)
     call.waiters.forgive()
     if param.cb_final is not None:
-        call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
+        call.call_back("cb_final", param.cb_final, "OK", call, {"packet": notice.response})
     _start_media(call)
     call.waiters.accepted()
     call.owner.call_answered(call)
@@ -133,7 +136,7 @@ def _on_established(call: Call, notice: Established) -> None:
     param = call.param
     param.peer_described(call.actor.media.exchange.remote or param.sdp_peer)
     if param.cb_established is not None:
-        call.call_back(param.cb_established, "OK", call)
+        call.call_back("cb_established", param.cb_established, "OK", call)
     _start_media(call)
     if notice.reinvite:
         call.waiters.answer_over()
@@ -150,9 +153,12 @@ def _on_answer_dropped(call: Call, notice: AnswerDropped) -> None:
 def _start_media(call: Call) -> None:
     if call.state is State.OVER:
         return
-    if call.param.init_media is not None:
+    if isinstance(call.param.init_media, MediaHandler):
         call.ports.show(call.param)
-        call.call_back(call.param.init_media, call, call.param)
+        call.start_under_plays(call.param.init_media)
+    elif call.param.init_media is not None:
+        call.ports.show(call.param)
+        call.call_back("init_media", call.param.init_media, call, call.param)
     else:
         call.media_work.restart()
 
@@ -165,21 +171,26 @@ def _on_failed(call: Call, notice: Failed) -> None:
     elif call.cause_name == MEDIA_REFUSED:
         error = MediaError(call.media_error)
     elif cause in _TIMEOUTS:
-        error = CallTimeout(f"no final answer ({cause.value})")
-        if call.actor.unread:
-            error = CallTimeout(
-                f"no final answer ({cause.value}); one that came could not be read: {call.actor.unread}"
-            )
+        error = CallTimeout(f"no final answer ({cause.value}){_hint(call, notice)}")
     elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
         error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)
     call.waiters.failed(error)
     if param.cb_final is not None:
-        call.call_back(param.cb_final, "FAIL", call, _failure_info(notice))
+        call.call_back("cb_final", param.cb_final, "FAIL", call, _failure_info(notice))
     if cause is Cause.NO_ANSWER and param.cb_noanswer is not None:
-        call.call_back(param.cb_noanswer, "NOANSWER", call, _failure_info(notice))
+        call.call_back("cb_noanswer", param.cb_noanswer, "NOANSWER", call, _failure_info(notice))
     call.waiters.refused(error)
+
+
+def _hint(call: Call, notice: Failed) -> str:
+    """Return what to look at where no final response came."""
+    if call.actor.unread:
+        return f"; one that came could not be read: {call.actor.unread}"
+    if notice.reinvite or call.times.first_response:
+        return ""
+    return f"; nothing came back from {shown(call.to)}: look at its address, port and transport, and at firewalls"
 
 
 def _failure_info(notice: Failed) -> dict[str, Any]:
@@ -202,7 +213,7 @@ def _failure_info(notice: Failed) -> dict[str, Any]:
 def _on_request_received(call: Call, notice: RequestReceived) -> None:
     request = notice.request
     if request.method == "NOTIFY" and call.param.cb_notify is not None:
-        call.call_back(call.param.cb_notify, call, request)
+        call.call_back("cb_notify", call.param.cb_notify, call, request)
     if notice.request_id:
         call.actor.respond(notice.request_id, 200, (), call.actor_loop.now())
 
@@ -217,7 +228,7 @@ def _on_request_finished(call: Call, notice: RequestFinished) -> None:
 
 def _tell_outcome(call: Call, callback: Callback, good: bool, info: Mapping[str, Any]) -> None:
     """Invoke the callback of a local request that has ended."""
-    call.call_back(callback, "OK" if good else "FAIL", call, info)
+    call.call_back("cb_final", callback, "OK" if good else "FAIL", call, info)
 
 
 def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
@@ -228,7 +239,8 @@ def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
     given = arguments.get("cb_final")
     callback = default if given is None else given  # a variable that is not set yet is false
     if callback is not None:
-        call.call_back(callback, param.merged(more))
+        name = "cb_final" if given is not None else "send_bye" if default is param.send_bye else "send_cancel"
+        call.call_back(name, callback, param.merged(more))
 
 
 def _on_transfer_requested(call: Call, notice: TransferRequested) -> None:
@@ -248,7 +260,7 @@ def _on_dtmf_received(call: Call, notice: DtmfReceived) -> None:
     if not call.media_work.digit(notice.event) and keypad.keep(notice.event):
         call.owner.digit_dropped()
     if call.param.cb_dtmf is not None:
-        call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
+        call.call_back("cb_dtmf", call.param.cb_dtmf, notice.event, notice.duration_ms)
     keypad.wake()
 
 
@@ -279,7 +291,7 @@ def _source_ended(call: Call, why: str = "") -> None:
 
 def _tell_done(call: Call) -> None:
     if call.param.cb_rtp_done is not None:
-        call.call_back(call.param.cb_rtp_done, call)
+        call.call_back("cb_rtp_done", call.param.cb_rtp_done, call)
 
 
 def _on_frames_wanted(call: Call, notice: FramesWanted) -> None:
@@ -326,7 +338,7 @@ def _on_command_done(call: Call, notice: CommandDone) -> None:
 def _on_media_moved(call: Call, notice: MediaMoved) -> None:
     call.owner.media_moved(call, notice.seconds)
     if call.param.cb_media_moved is not None:
-        call.call_back(call.param.cb_media_moved, call, notice.seconds)
+        call.call_back("cb_media_moved", call.param.cb_media_moved, call, notice.seconds)
 
 
 # ---- the end
@@ -344,7 +356,7 @@ def _on_ended(call: Call, notice: Ended) -> None:
     if notice.by == "remote":
         _clean_up(call)
         if call.param.recv_bye is not None and (call.times.answered or not call.is_uac):
-            call.call_back(call.param.recv_bye, call.param)
+            call.call_back("recv_bye", call.param.recv_bye, call.param)
 
 
 def _on_closed(call: Call, notice: Closed) -> None:
@@ -353,18 +365,18 @@ def _on_closed(call: Call, notice: Closed) -> None:
     call.keypad.fail()
     try:
         _clean_up(call)
-    finally:  # a callback that fails must not keep the call for ever
+    finally:  # a callback that fails must not keep the call, nor what waits for its end, for ever
         call.owner.call_settled(call)
-    call.waiters.closed()
-    if call.on_over is not None:
-        call.on_over(call)
+        call.waiters.closed()
+        if call.on_over is not None:
+            call.on_over(call)
 
 
 def _clean_up(call: Call) -> None:
     """Run `cb_cleanup`, once."""
     callback = call.param.take_cleanup()
     if callback is not None:
-        call.call_back(callback, call)
+        call.call_back("cb_cleanup", callback, call)
 
 
 _HANDLERS: Final[dict[type, Any]] = {

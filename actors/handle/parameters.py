@@ -5,7 +5,8 @@ from every callback. Values that become part of a message, and callbacks, are ch
 may wait until it is used.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 from sipswarm.sipcore.sdp.description import SessionDescription
@@ -46,7 +47,11 @@ class NegotiatedRtpParam(tuple[Any, ...]):
 
 
 class CallParameters:
-    """Options of one call as attributes; further keys are kept and read back in the same way."""
+    """Options of one call as attributes; further keys are kept and read back in the same way.
+
+    It is read as a mapping of the keys that were set, too: `param["x"]`, `"x" in param`, `dict(param)`. An option that
+    was not set has its default in `param[…]`.
+    """
 
     leg: int | str | None = None
     """One of the agent's legs: index, or "udp:ADDRESS:PORT"."""
@@ -57,7 +62,7 @@ class CallParameters:
     rtp_param: Sequence[Any] | None = None
     """[payload type, octets, seconds, name?]; a demand when given."""
     sdp: Any = None
-    """A SessionDescription, bytes, str, or a mapping of parts; needs `media_lsocks`."""
+    """A SessionDescription, bytes, str, a mapping of parts (with `media`) or a list of them; needs `media_lsocks`."""
     sdp_peer: SessionDescription | None = None
     """The peer's newest description."""
     media_lsocks: Sequence[Any] = ()
@@ -117,7 +122,7 @@ class CallParameters:
 
     @classmethod
     def checked_before(cls, values: Mapping[str, Any]) -> Self:
-        """Return parameters of values that were checked when they were given, for each call of one `listen`."""
+        """Return parameters of values that were checked before, for each call of one `listen`; not for users."""
         one = cls.__new__(cls)
         one._set(values)
         return one
@@ -139,16 +144,16 @@ class CallParameters:
         self._set(values)
 
     def take_hold(self) -> bool:
-        """Return whether the current description puts the call on hold, and reset that for the next one."""
+        """Return whether the current description puts the call on hold, and reset that; not for users."""
         hold, self.call_on_hold = self.call_on_hold, False
         return hold
 
     def values(self) -> dict[str, Any]:
-        """Return a copy of all set keys with their values, for `restore`."""
+        """Return a copy of all set keys with their values, for `restore`; not for users."""
         return self.__dict__.copy()
 
     def restore(self, values: dict[str, Any]) -> tuple[str, ...]:
-        """Set exactly these keys; return those that had another value, or were not set."""
+        """Set exactly these keys; return those that had another value, or were not set; not for users."""
         now = self.__dict__
         changed = tuple(key for key in now.keys() | values.keys() if now.get(key) is not values.get(key))
         now.clear()
@@ -156,40 +161,61 @@ class CallParameters:
         return changed
 
     def take_cleanup(self) -> Callback:
-        """Return the callback `cb_cleanup`, and forget it: it is called once."""
+        """Return the callback `cb_cleanup`, and forget it: it is called once; not for users."""
         callback, self.cb_cleanup = self.cb_cleanup, None
         return callback
 
     def peer_described(self, description: SessionDescription | None) -> None:
-        """Set the peer's newest description; None = it has made none."""
+        """Set the peer's newest description; None = it has made none; not for users."""
         self.sdp_peer = description
 
     def start_as(self, other: "CallParameters") -> None:
-        """Start the media as another call does, unless the user has set `init_media`."""
+        """Start the media as another call does, unless the user has set `init_media`; not for users."""
         self.init_media = self.init_media or other.init_media
 
     def get(self, key: str) -> Any:
         """Return the value of a key, an option or not; None when it was never set."""
         return getattr(self, key, None) if key in KNOWN else self.__dict__.get(key)
 
+    def __getitem__(self, key: str) -> Any:
+        if key not in KNOWN and key not in self.__dict__:
+            raise KeyError(key)
+        return self.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.__dict__
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __bool__(self) -> bool:
+        return True  # also without a key: it is an object
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys that were set, in order."""
+        return tuple(self.__dict__)
+
     def has(self, key: str) -> bool:
         """Whether a key was set, to None as well."""
         return key in self.__dict__
 
     def take(self, key: str, default: Any = None) -> Any:
-        """Remove a key that is about placing a call, and no option of it; return its value."""
+        """Remove a key that is about placing a call, and no option of it; return its value; not for users."""
         return self.__dict__.pop(key, default)
 
     def merged(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the set keys with further arguments on top, as callbacks of `bye` and `cancel` get them."""
+        """Return the set keys with further arguments on top, for callbacks of `bye` and `cancel`; not for users."""
         return {**self.__dict__, **more}
 
     def header_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return `sip_header` as pairs; a list of values repeats the header."""
+        """Return `sip_header` as pairs; a list of values repeats the header; not for users."""
         return checked_pairs("sip_header", self.sip_header)
 
     def ack_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return `ack_header` in the same way."""
+        """Return `ack_header` in the same way; not for users."""
         return checked_pairs("ack_header", self.ack_header)
 
     def __repr__(self) -> str:
@@ -212,13 +238,26 @@ KNOWN: Final = frozenset(CallParameters.__annotations__)
 """Every option of the man page and of this project."""
 _FLAGS: Final = ("sdp_on_ack", "asymetric_rtp", "asymmetric_rtp", "call_on_hold", "clear_sdp")
 _PORTS: Final = frozenset(("media_lsocks", "media_ssocks"))
-_CALLED_BACK: Final = (
-    *(name for name in sorted(KNOWN) if name.startswith("cb_")),
-    *("recv_bye", "send_bye", "send_cancel", "init_media"),
-)
+CALLED_WITH: Final[Mapping[str, tuple[str, ...]]] = {
+    "init_media": ("call", "param"),
+    "recv_bye": ("param",),
+    "send_bye": ("param",),
+    "send_cancel": ("param",),
+    "cb_final": ("status", "call", "info"),
+    "cb_preliminary": ("call", "code", "response"),
+    "cb_established": ("status", "call"),
+    "cb_invite": ("call", "request"),
+    "cb_dtmf": ("event", "duration"),
+    "cb_media_moved": ("call", "seconds"),
+    "cb_notify": ("call", "request"),
+    "cb_rtp_done": ("call",),
+    "cb_noanswer": ("status", "call", "info"),
+    "cb_cleanup": ("call",),
+}
+"""The arguments of each callback."""
 _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
     **dict.fromkeys(_FLAGS, checked_flag),
-    **dict.fromkeys(_CALLED_BACK, checked_callback),
+    **{name: partial(checked_callback, arguments=arguments) for name, arguments in CALLED_WITH.items()},
     **dict.fromkeys(("sip_header", "ack_header"), checked_pairs),
     **dict.fromkeys(_PORTS, checked_port_list),
     "leg": checked_leg,

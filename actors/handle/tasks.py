@@ -15,6 +15,8 @@ from ..diagnosis.black_box import Mark
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, SCENARIO_ERROR
 from ..diagnosis.foreign_text import shown
+from ..diagnosis.user_code import where_failed
+from ..diagnosis.user_failure import UserCodeFailed, user_error
 from ..errors import CallError, MediaError, MediaHeld
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.steps import Steps
@@ -38,14 +40,15 @@ class CallTasks:
         """Use another actor from now on: the call is placed."""
         self._actor = actor
 
-    def run(self, work: Awaitable[Any], missed: Missed, grace: float) -> "asyncio.Task[None]":
+    def run(self, work: Awaitable[Any], missed: Missed, grace: float, what: str) -> "asyncio.Task[None]":
         """Run a coroutine for the call.
 
         Args:
             missed: of its handle.
             grace: seconds that it has after the end.
+            what: the coroutine, for the log.
         """
-        task = self._actor_loop.loop.create_task(self._carry_through(work, missed))
+        task = self._actor_loop.loop.create_task(self._carry_through(work, missed, what))
         self._running[task] = None
         task.add_done_callback(self._done)
         if self._actor.state is State.OVER:
@@ -67,25 +70,30 @@ class CallTasks:
             self._timer.cancel()
             self._timer = None
 
-    async def _carry_through(self, work: Awaitable[Any], missed: Missed) -> None:
+    async def _carry_through(self, work: Awaitable[Any], missed: Missed, what: str) -> None:
         try:
             await Steps(work, self._actor_loop.box, self._mark)
         except CallError as error:  # an outcome of a call
             if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
                 missed(MEDIA_REFUSED)  # it has been logged
         except FAILURES as error:
-            actor = self._actor
-            if actor.ended_by(error):
-                return
-            text = f"a coroutine of call {shown(actor.session.call_id)} failed and the call is ended"
-            self._actor_loop.crashes.tell(text, error)
-            missed(SCENARIO_ERROR)
-            now = self._actor_loop.now()
-            if actor.state in (State.INCOMING, State.ANSWERING) and not actor.times.answered:
-                actor.reject(500, "", (), now)  # as for the error of a function (RFC 3261 section 21.5.1)
-            else:
-                actor.hang_up(now)
-            self._actor_loop.touch(actor)
+            self._failed(error, missed, what)
+
+    def _failed(self, error: BaseException, missed: Missed, what: str) -> None:
+        """End the call for an error. A function of its own: a traceback holds the variables of its frames."""
+        actor, cause = self._actor, user_error(error)
+        if actor.ended_by(cause):
+            return
+        failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(what, where_failed(error))
+        text = f"{failed.within(f'call {shown(actor.session.call_id)}')}, and the call is ended"
+        self._actor_loop.crashes.tell(text, cause)
+        missed(SCENARIO_ERROR)
+        now = self._actor_loop.now()
+        if actor.state in (State.INCOMING, State.ANSWERING) and not actor.times.answered:
+            actor.reject(500, "", (), now)  # as for the error of a function (RFC 3261 section 21.5.1)
+        else:
+            actor.hang_up(now)
+        self._actor_loop.touch(actor)
 
     def _mark(self) -> Mark | None:
         return self._actor_loop.mark_of(self._actor)

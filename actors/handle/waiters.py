@@ -5,12 +5,42 @@ done when every metric is final. Must hold no handle, because a future would kee
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine, Generator
+from typing import Any, TypeVar
 
 from ..call.actor import CallActor
 from ..call.state import State
 from ..errors import CallEnded, CallError
 from ..runtime.actor_loop import ActorLoop
+
+Result = TypeVar("Result")
+
+
+class Settled(Coroutine[Any, Any, Result]):
+    """The result of a method that has acted already, to be awaited or not.
+
+    A task can be made of it, as of the coroutine that the method returns in its other form.
+    """
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        yield from ()
+        return self._result
+
+    def send(self, value: Any) -> Any:
+        """End at once with the result."""
+        raise StopIteration(self._result)
+
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Any:
+        """Raise the exception."""
+        raise kind if value is None else value
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to end."""
 
 
 class Waiters:

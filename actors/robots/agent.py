@@ -8,13 +8,15 @@ exceptions are registrations that `setup` waits for, and the timers of the first
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
+from ..agent.agent_options import AgentOptions
 from ..agent.bound_node import BoundNode
 from ..agent.own_identity import registrar_uri
+from ..agent.timer import Timer
 from ..agent.user_agent import UserAgent
 from ..errors import ConfigurationError
 from ..handle.file_names import file_name
@@ -47,7 +49,7 @@ class RobotAgent(UserAgent):
         self._auth: Auth | None = options.get("auth")
         self._arrangement = arrangement
 
-    def another(self, from_: str, **options: Any) -> "RobotAgent":
+    def another(self, from_: str, **options: Unpack[AgentOptions]) -> "RobotAgent":
         """Return a further user agent on the same call worker.
 
         Args:
@@ -122,17 +124,16 @@ class RobotAgent(UserAgent):
     def register_rate(self, rate: float) -> None:
         self._arrangement.register_at(checked_number("register_rate", rate, 0, MOST_RATE))
 
-    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
-        """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
-
-        Ends with the next reload.
-
-        Args:
-            seconds: between two calls.
-            function: without arguments.
-            every_worker: in each call worker of the node; otherwise in the first only.
-        """
-        self._arrangement.every(seconds, function, every_worker=every_worker)
+    def every(
+        self,
+        seconds: float,
+        function: Callable[[], Any],
+        *,
+        first: float | None = None,
+        every_worker: bool = False,
+    ) -> Timer:
+        """As `UserAgent.every`; ends with the next reload."""
+        return self._arrangement.every(Timer(seconds, function, first), every_worker=every_worker)
 
     async def register(
         self, registrar: str = "", *, contact: str = "", expires: int = 900, refresh: bool = False, **options: Any
@@ -160,7 +161,7 @@ class RobotAgent(UserAgent):
                     arrangement.add(binding, actor)
 
     async def find(self, registrar: str) -> Sequence[Hop]:
-        """Return the places of a registrar, the best one first.
+        """Return the places of a registrar, the best one first; not for users.
 
         Raises:
             ConfigurationError: its name cannot be found.
@@ -168,7 +169,7 @@ class RobotAgent(UserAgent):
         return await self._routes.to_registrar(Uri.parse(registrar))
 
     async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
-        """Return the hops of the registrars of an arrangement.
+        """Return the hops of the registrars of an arrangement; not for users.
 
         It tries until all are found and reached by listeners of the node.
         """

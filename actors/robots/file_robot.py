@@ -24,6 +24,7 @@ from ..handle.call import Call
 from ..handle.demand import STATISTICS_INTERVAL, media_wishes
 from ..handle.robot_runs import Robot, run
 from ..scripts import user_file
+from .agent import RobotAgent
 from .agents import Agents
 from .setup_run import Arrangement
 
@@ -67,6 +68,8 @@ class FileRobot(Application):
         self._arrangement: Arrangement | None = None
         """Of the last `setup` that came to its end."""
         self._setting_up: asyncio.Task[None] | None = None
+        self._placer: RobotAgent | None = None
+        """Places calls that a robot makes of its own."""
         # Before the worker reports that it is ready: a SIGHUP may come at once.
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
 
@@ -92,6 +95,7 @@ class FileRobot(Application):
         first = self._arrangement is None
         arrangement = self._agents.arrangement(Path(self._config.file).parent, at_once=first)
         agent = self._agents.robot_agent(arrangement)
+        self._placer = self._placer or agent
         try:
             result = file.setup(agent) if file.setup is not None else None
             if result is not None:
@@ -114,6 +118,11 @@ class FileRobot(Application):
             self._arrangement.end()
         self._arrangement, self._file = arrangement, file
         arrangement.settle(hops, agent.find)
+        taken_by = self._arrivals.policy.on_call  # None: it has not come to `_open` yet
+        if file.function is user_file.left_to_setup and taken_by in (None, self._on_call):
+            _logger.error(
+                "%s takes no call: write `async def robot(call):`, or ua.listen(…) in its setup(ua)", self._config.file
+            )
         if reloads:
             self._say_reloaded("")
 
@@ -145,6 +154,8 @@ class FileRobot(Application):
         return True
 
     def _on_call(self, call: Call, request: Request) -> None:
+        if self._placer is not None:
+            call.belongs_to(self._placer)
         run(call, self._file.function)
 
 

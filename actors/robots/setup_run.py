@@ -5,23 +5,21 @@ changes nothing. Registrations that `setup` itself waited for are made at once; 
 Timers of the first arrangement run at once, too. A binding that two runs have in common must not be registered anew.
 """
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
 
+from ..agent.timer import Timer
 from ..bus.slots import SlotMap
 from ..errors import ConfigurationError
-from ..handle.given_text import checked_flag, checked_timer
+from ..handle.given_text import checked_flag
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import MAX_BINDINGS, Binding, Key, Registrations
 from ..registration.registrars import Find
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import invoke
 
 
 class Arrangement:
@@ -54,7 +52,7 @@ class Arrangement:
         self._is_draining = is_draining
         self._at_once = at_once
         self._over = False
-        self._timers: list[Callable[[], Any]] = []
+        self._timers: list[Timer] = []
 
     def owns(self, address: str) -> bool:
         """Whether this worker is the one that registers an address."""
@@ -113,29 +111,23 @@ class Arrangement:
         """
         self.rate = rate
 
-    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool) -> None:
-        """Call a function again and again, as long as this arrangement holds.
+    def every(self, timer: Timer, *, every_worker: bool) -> Timer:
+        """Run a timer as long as this arrangement holds; return it.
 
         Args:
-            seconds: between two calls.
-            function: without arguments.
             every_worker: in each call worker; otherwise in the first only.
         """
-        checked_timer(seconds, function)
         everywhere = checked_flag("every_worker", every_worker)
         if self._slots.own and not everywhere:
-            return
-
-        async def repeat() -> None:
-            while not self._over and not self._is_draining():
-                await asyncio.sleep(seconds)
-                if not self._over:
-                    invoke(function, spawn=self._actor_loop.spawn)
-
+            return timer
         if self._at_once:
-            self._actor_loop.spawn(repeat())
+            timer.begin(self._actor_loop, self._is_over)
         else:
-            self._timers.append(repeat)
+            self._timers.append(timer)
+        return timer
+
+    def _is_over(self) -> bool:
+        return self._over or self._is_draining()
 
     def settle(self, hops: dict[str, Hop], find: Find) -> None:
         """Put this arrangement into effect, because `setup` came to its end.
@@ -146,8 +138,8 @@ class Arrangement:
         registrations = self._registrations
         registrations.set_pace(self.rate)
         registrations.settle(self.wanted, self.made, hops, find)
-        for repeat in self._timers:
-            self._actor_loop.spawn(repeat())
+        for timer in self._timers:
+            timer.begin(self._actor_loop, self._is_over)
         self._timers.clear()
 
     def end(self) -> None:

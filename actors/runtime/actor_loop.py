@@ -8,12 +8,16 @@ forgets those that are finished. A failure of one actor must end that actor only
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from ..diagnosis.black_box import NOTHING, BlackBox, Mark
 from ..diagnosis.crash_log import FAILURES, CrashLog
+from ..diagnosis.user_code import where_failed
+from ..diagnosis.user_failure import UserCodeFailed, user_error
 from ..errors import CallError
 from .actor import Actor, Guarded
+from .callbacks import Callback, invoke
 from .deadlines import Deadlines
 from .steps import Steps
 
@@ -97,17 +101,25 @@ class ActorLoop:
         self._arm()
 
     def guarded(self, actor: Guarded, action: Callable[..., None], *arguments: Any) -> None:
-        """Run one actor's code; an exception ends that actor only."""
+        """Run one actor's code; an exception ends that actor only. One of a user's callback is logged as that."""
         before = self.box.enter(self._marks.get(actor))
         try:
             action(*arguments)
         except FAILURES as error:
-            if actor.ended_by(error):
-                return
-            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
-            self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
+            self._failed(actor, error)
         finally:
             self.box.leave(before)
+
+    def _failed(self, actor: Guarded, error: BaseException) -> None:
+        """End an actor for an error. A function of its own: a traceback holds the variables of its frames."""
+        cause = user_error(error)
+        if actor.ended_by(cause):
+            return
+        if isinstance(error, UserCodeFailed):
+            self.crashes.tell(f"{error.within(actor.name)}, and it is ended", cause)
+        else:
+            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
+        self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
 
     def note_cause(self, actor: Guarded, cause: bytes = b"") -> None:
         """Note the message because of which an actor acts from now on, until it gets another one.
@@ -131,20 +143,36 @@ class ActorLoop:
             if self.box.suspects(mark[1]):
                 self.loop.call_later(HARMLESS_AFTER, self.box.clear, mark[1])
 
-    def spawn(self, awaitable: Awaitable[Any]) -> None:
-        """Run a callback's coroutine; its failure is logged and ends nothing else."""
+    def inform(self, what: str, callback: Callback, *arguments: Any) -> None:
+        """Invoke a callback of no call, in any form; its failure is logged with its place and ends nothing.
+
+        Args:
+            what: the callback, for the log.
+        """
+        try:
+            invoke(callback, *arguments, spawn=partial(self.spawn, what=what), what=what)
+        except UserCodeFailed as error:
+            self.crashes.tell(str(error), user_error(error))
+
+    def spawn(self, awaitable: Awaitable[Any], *, what: str = "a callback") -> None:
+        """Run a callback's coroutine; its failure is logged and ends nothing else.
+
+        Args:
+            what: the callback, for the log.
+        """
         mark = self.box.at_work
-        task = self.loop.create_task(self._carry_through(Steps(awaitable, self.box, lambda: mark)))
+        task = self.loop.create_task(self._carry_through(Steps(awaitable, self.box, lambda: mark), what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
+    async def _carry_through(self, awaitable: Awaitable[Any], what: str) -> None:
         try:
             await awaitable
         except CallError:
             pass  # the call ended first, which its own callbacks report
         except FAILURES as error:
-            self.crashes.tell("a callback failed", error)
+            where = where_failed(error)
+            self.crashes.tell(f"{what} failed at {where}" if where else f"{what} failed", error)
 
     def close(self) -> None:
         """Stop the timer: no actor is woken any more."""

@@ -5,7 +5,7 @@ A callback is one of these forms; `ask` tries them in this order:
 - None, which is not called;
 - a tuple or list (callable, *own arguments), whose own arguments come first;
 - a `StopVariable`, `asyncio.Event` or future, which is set;
-- a compiled regular expression;
+- a compiled regular expression, which is searched in the arguments that are text;
 - a callable or coroutine function, or an object with `run`.
 
 The functions must not run an event loop: the caller awaits a coroutine, or gives it to `spawn`.
@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import iscoroutinefunction, signature
 from typing import Any
+
+from ..diagnosis.user_code import called
 
 
 class StopVariable:
@@ -47,8 +49,8 @@ def is_callback(value: Any) -> bool:
 def ask(callback: Callback, *arguments: Any) -> Any:
     """Call a callback and return its result, of a coroutine function the awaitable, as Perl's `invoke_callback` does.
 
-    A regular expression returns whether it matches any argument, as text. A variable, event or future returns the value
-    that it was set to.
+    A regular expression returns whether it matches an argument that is text; calls and messages are not searched. A
+    variable, event or future returns the value that it was set to.
 
     Raises:
         TypeError: the callback has none of the forms.
@@ -60,7 +62,7 @@ def ask(callback: Callback, *arguments: Any) -> Any:
     if isinstance(callback, StopVariable | asyncio.Event | asyncio.Future):
         return _set(callback, arguments[0] if arguments else True)
     if isinstance(callback, re.Pattern):
-        return any(callback.search(str(each)) for each in arguments)
+        return any(isinstance(each, str) and callback.search(each) is not None for each in arguments)
     action = callback if callable(callback) else getattr(callback, "run", None)
     if action is None:
         raise TypeError(f"{type(callback).__name__} is no callback: give a callable, an object with run(), a tuple …")
@@ -77,18 +79,21 @@ def _set(reference: "StopVariable | asyncio.Event | asyncio.Future[Any]", value:
     return value
 
 
-def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
+def invoke(
+    callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object], what: str = "a callback"
+) -> Any:
     """Call a callback whose result decides nothing; return as `ask`, of a coroutine function None.
 
     Where the result decides, see `Call.decide`.
 
     Args:
         spawn: called with the awaitable of a coroutine function, to run it on the call.
+        what: the callback, for the log, such as "the callback cb_final".
 
     Raises:
-        TypeError: the callback has none of the forms.
+        UserCodeFailed: the callback raised an exception, or has none of the forms.
     """
-    result = ask(callback, *arguments)
+    result = called(what, ask, callback, *arguments, given=callback)
     if isinstance(result, Awaitable):
         spawn(result)
         return None
@@ -98,7 +103,7 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
 def takes(callback: Callback, count: int) -> bool:
     """Whether a callback accepts this number of arguments besides its own.
 
-    A form without a function accepts any number.
+    A form without a function accepts any number, and so does a built-in function whose parameters cannot be read.
     """
     own = 0
     while isinstance(callback, tuple | list):
@@ -110,8 +115,12 @@ def takes(callback: Callback, count: int) -> bool:
     if action is None:
         return True
     try:
-        signature(action).bind(*([None] * (own + count)))
+        parameters = signature(action)
     except (TypeError, ValueError):
+        return True  # of a built-in function, which does not show them
+    try:
+        parameters.bind(*([None] * (own + count)))
+    except TypeError:
         return False
     return True
 

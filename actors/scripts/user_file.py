@@ -37,7 +37,13 @@ ROBOT: Final = ("call",)
 """What a robot is called with."""
 SCENARIO: Final = ("ua", "row")
 """What a scenario is called with."""
+_NO_ROBOTS: Final = ("setup", "resume")
+"""Functions with a meaning of their own."""
 _numbers = count(1)
+
+
+async def left_to_setup(call: object) -> None:
+    """Stand for the robot of a file that has a `setup` only: its `listen` takes the calls, others get 480."""
 
 
 class UserFile(NamedTuple):
@@ -59,6 +65,8 @@ def split(text: str, default: str) -> tuple[str, str]:
 
 def load(path: str, name: str, arguments: Sequence[str]) -> UserFile:
     """Run a file as a fresh module, find `async def NAME` in it, and `setup(ua)` and `resume(call)` if it has them.
+
+    A file of robots may have a `setup` only.
 
     Args:
         arguments: names of what the function is called with: "call", or "ua" and "row".
@@ -86,13 +94,16 @@ def load(path: str, name: str, arguments: Sequence[str]) -> UserFile:
         ) from error
     finally:
         del sys.modules[module.__name__]
+    setup, resume = getattr(module, "setup", None), getattr(module, "resume", None)
     function = getattr(module, name, None)
+    if function is None and callable(setup) and (name, *arguments) == ("robot", *ROBOT):
+        function = left_to_setup
     if not inspect.iscoroutinefunction(function):
         names = [each.name for each in tree.body if isinstance(each, ast.AsyncFunctionDef)]
+        names = [each for each in names if each not in _NO_ROBOTS]
         found = f"it has {', '.join(names)}; name one as {path}:{names[0]}" if names else "it has none at all"
         raise ConfigurationError(f"{path}:{_line(tree, name)}: there is no 'async def {name}' in it; {found}")
     _check_arguments(path, tree, name, function, arguments)
-    setup, resume = getattr(module, "setup", None), getattr(module, "resume", None)
     if callable(setup):
         _check_arguments(path, tree, "setup", setup, ("ua",))
     if resume is not None:

@@ -12,6 +12,7 @@ from sipswarm.actors.errors import CallEnded, CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
+from sipswarm.actors.transport.names.dns_records import Answer
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.actors.workers import worker_of
 
@@ -82,6 +83,21 @@ def test_a_regular_expression_filters() -> None:
             bob.listen(media="silence", filter=re.compile("^sip:carol@"))
             with pytest.raises(CallRejected, match="403"):
                 await alice.invite(address_of(bob), media="none")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("decider", ["filter", "cb_create"])
+def test_a_pattern_lets_nobody_in_for_the_name_that_he_calls_or_shows(decider: str) -> None:
+    async def main() -> None:
+        bob = agent("sip:bob@127.0.0.1")
+        async with asyncio.timeout(20), agent("sip:mallory@127.0.0.1") as mallory, bob:
+            options: dict[str, Any] = {decider: re.compile("alice")}
+            bob.listen(media="silence", **options)
+            called = address_of(bob, "alice")
+            for context in (called, {"to": called, "from": '"alice" <sip:mallory@127.0.0.1>'}):
+                with pytest.raises(CallRejected, match="403"):
+                    await mallory.invite(context, media="none", sip_header={"X-For": "alice"})
 
     asyncio.run(main())
 
@@ -180,6 +196,24 @@ def test_the_consent_to_a_transfer_decides_in_every_form(form: str, agrees: bool
             else:
                 with pytest.raises(CallRejected, match="603"):
                     await call.transfer(address_of(carol, "carol"))
+            await call.bye()
+
+    asyncio.run(main())
+
+
+def test_who_is_transferred_gets_the_handle_of_the_new_call() -> None:
+    async def main() -> None:
+        carol = agent("sip:carol@127.0.0.1")
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob, carol:
+            placed: list[tuple[Call, Call]] = []
+            bob.listen(media="silence")
+            bob.take_transfers(cb_placed=lambda call, new: placed.append((call, new)))
+            carol.listen(media="silence")
+            call = await alice.invite(address_of(bob), media="none")
+            await call.transfer(address_of(carol, "carol"))
+            ((before, new),) = placed
+            assert (before.call_id, new.is_up, new.called_user) == (call.call_id, True, "carol")
+            await new.bye()
             await call.bye()
 
     asyncio.run(main())
@@ -309,6 +343,28 @@ def test_a_receiver_may_be_a_coroutine_function() -> None:
             assert seen == ["ACK", "BYE"]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_names_are_looked_up_by_a_plain_or_a_coroutine_function(later: bool) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def lookup(kind: str, name: str) -> Answer:
+        asked.append((kind, name))
+        return Answer(("127.0.0.1",) if kind == "A" else (), 60.0)
+
+    async def lookup_later(kind: str, name: str) -> Answer:
+        await asyncio.sleep(0)
+        return lookup(kind, name)
+
+    async def main() -> None:
+        caller = agent(dnsresolv=lookup_later if later else lookup)
+        async with asyncio.timeout(20), caller, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(media="silence")
+            await (await caller.invite(f"sip:bob@phones.test:{bob.legs[0].port}", media="none")).bye()
+
+    asyncio.run(main())
+    assert ("A", "phones.test") in asked
 
 
 def test_frames_are_not_asked_of_a_coroutine_function() -> None:

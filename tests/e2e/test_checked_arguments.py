@@ -46,8 +46,9 @@ def test_a_header_that_the_message_writes_itself_is_refused(name: str) -> None:
         refused = pytest.raises(ConfigurationError, match=r"header|written by the message itself")
         async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, peer:
             for option in ("sip_header", "ack_header"):
+                given: dict[str, Any] = {option: bad}
                 with refused:
-                    await alice.invite(peer.uri(), media="none", **{option: bad})
+                    await alice.invite(peer.uri(), media="none", **given)
             with refused:
                 alice.listen(sip_header=bad)
             assert not worker_of(alice).actors.live

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -213,7 +214,8 @@ def test_tones_are_heard_by_every_consumer_where_no_events_were_agreed(consumer:
     async def main() -> None:
         heard: list[str] = []
         async with asyncio.timeout(30), agent() as alice, phone:
-            param = {"cb_dtmf": lambda event, duration: heard.append(event)} if consumer == "cb_dtmf" else {}
+            reports: dict[str, Any] = {"cb_dtmf": lambda event, duration: heard.append(event)}
+            param = reports if consumer == "cb_dtmf" else {}
             call = await alice.invite(phone.uri(), media="silence", **param)
             playing = asyncio.ensure_future(phone.play(phone.press_tones("1590#")))
             if consumer == "digits":

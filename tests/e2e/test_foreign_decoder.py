@@ -108,7 +108,7 @@ def one_call(forms: tuple[Form, ...], path: Path) -> list[RtpPacket]:
     async def main() -> None:
         codecs = ("pcmu", "pcma", "g722", "l16", "opus")
         async with asyncio.timeout(40), agent(codecs=codecs) as alice, phone:
-            params = [{"rtp_param": form.param} if form.param else {} for form in forms]
+            params: list[dict[str, Any]] = [{"rtp_param": form.param} if form.param else {} for form in forms]
             call = await alice.invite(phone.uri(), media=f"play:{path}", **params[0])
             for place, form in enumerate(forms):
                 if place:

@@ -354,7 +354,7 @@ def test_get_peer_has_no_tag_and_parameters_round_trip() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         calls: list[Call] = []
         bob.listen(cb_create=lambda call, request: note(calls, call))
-        call = await alice.invite(f'"Bob" <{address_of(bob)}>', colour="blue")
+        call = await alice.invite(f'"Bob" <{address_of(bob)}>', {"colour": "blue"})
         assert call.get_peer() == f'"Bob" <{address_of(bob)}>'
         assert calls[0].get_peer() == "<sip:alice@127.0.0.1>"
         assert call.set_param(size=3).get_param("colour", "size", "nothing") == ["blue", 3, None]

@@ -97,4 +97,6 @@ def test_a_failing_callback_that_is_no_coroutine_ends_its_own_call(caplog: pytes
         assert finals == ["FAIL"]
 
     run(scenario)
-    assert any("failed in our own code" in record.message for record in caplog.records)
+    (text,) = [each for each in caplog.messages if "the callback cb_invite of call" in each]
+    assert "test_man_page_agent.py:" in text
+    assert not any("our own code" in text for text in caplog.messages)

@@ -35,7 +35,7 @@ def test_a_cancel_is_told_in_order_on_both_sides() -> None:
             init_media=lambda call, param: note(uas, "init_media"),
             recv_bye=lambda param: note(uas, ("recv_bye", param.colour)),
             cb_cleanup=lambda call: note(uas, "cb_cleanup"),
-            colour="blue",
+            param={"colour": "blue"},
         )
         call = await alice.invite(
             address_of(bob),
@@ -199,7 +199,7 @@ def test_the_callback_of_each_bye_is_told_at_any_final_response_and_once(status:
 
         async with agent() as alice, Peer(answer) as peer:
             told: list[Any] = []
-            call = await alice.invite(peer.uri(), send_bye=lambda param: note(told, "send_bye"), mine=1)
+            call = await alice.invite(peer.uri(), {"mine": 1}, send_bye=lambda param: note(told, "send_bye"))
             call.bye(lambda param: note(told, (param["mine"], param["foo"])), foo=2)
             assert not call.is_up
             await call.bye(lambda param: note(told, "second"))

@@ -180,7 +180,8 @@ def test_a_call_made_by_hand_is_placed_by_its_first_reinvite() -> None:
             call = Call(alice, context, colour="red", sip_header={"X-Mark": "one"})
             assert (call.get_param("colour"), call.is_up, call.get_peer()) == ("red", False, f"<{address_of(bob)}>")
             number = call.callid
-            assert await call.reinvite(size=3) is call
+            more: dict[str, Any] = {"size": 3}
+            assert await call.reinvite(**more) is call
             assert (call.is_up, call.callid, call.get_param("colour", "size")) == (True, number, ["red", 3])
             assert seen[-1].headers.get("X-Mark") == "one"
             assert seen[-1].call_id == number

@@ -24,7 +24,7 @@ def test_a_context_decides_who_calls_and_two_calls_share_no_parameters() -> None
         callid = alice.new_call_id()
         contact = f"<sip:me@127.0.0.1:{alice.legs[0].port}>"
         context = {"to": address_of(bob), "from": '"Carol" <sip:carol@home.test>', "contact": contact, "callid": callid}
-        first = await alice.invite(context, colour="red")
+        first = await alice.invite(context, {"colour": "red"})
         second = await alice.invite(address_of(bob))
         assert (seen[0].from_.display_name, str(seen[0].from_.uri)) == ("Carol", "sip:carol@home.test")
         assert str(seen[0].contacts[0]) == contact

@@ -238,7 +238,7 @@ def test_a_callback_gets_the_notifies_and_may_fail(caplog: pytest.LogCaptureFixt
     run(main)
     assert heard[:3] == [b"", b"bad", b"good"]
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert record.getMessage() == "the cb_notify of a subscription to dialog failed"
+    assert record.getMessage().startswith("the callback cb_notify of a subscription to dialog failed at ")
 
 
 def test_the_end_of_the_node_ends_the_subscription_and_its_iteration() -> None:

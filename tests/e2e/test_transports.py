@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,7 +181,7 @@ def test_a_peer_that_closes_the_connection_gets_the_next_request_on_a_new_one() 
     run(main)
 
 
-LONG = {"sip_header": {"X-Long": "x" * 1400}}
+LONG: dict[str, Any] = {"sip_header": {"X-Long": "x" * 1400}}
 
 
 def test_a_request_too_long_for_udp_goes_over_tcp_and_the_call_goes_on_over_udp() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,9 @@ ANSWERS = {
 @pytest.mark.parametrize("media", ["silence", None])
 def test_an_answer_without_a_usable_line_ends_the_call_by_name(kind: str, media: str | None) -> None:
     async def scenario(alice: UserAgent, peer: Peer) -> None:
+        given: dict[str, Any] = {} if media is None else {"media": media}
         with pytest.raises(CallEnded, match="bad_description"):
-            await alice.invite(peer.uri(), **({} if media is None else {"media": media}))
+            await alice.invite(peer.uri(), **given)
         await until(lambda: peer.methods() == ["INVITE", "BYE"])
 
     _with_answer(ANSWERS[kind], scenario)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError
+from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError, WrongState
 from sipswarm.actors.handle.call import Call
-from sipswarm.sipcore.errors import LocalProtocolError
 from tests.actors.agent.test_answers_and_ends import TWO_LINES, tracebacks, up, with_stranger
 from tests.actors.stranger import SDP, Stranger, finals, follow_up, statuses, within
 from tests.e2e.agents import address_of, run
@@ -21,7 +20,7 @@ from tests.e2e.waiting import until
 
 
 async def refused(step: Awaitable[Any]) -> None:
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(WrongState):
         await asyncio.wait_for(step, 5)
 
 
@@ -74,7 +73,7 @@ def test_parameters_of_a_refused_invite_are_forgotten_and_its_callback_is_not_ca
         before = call.param.values()
         for more in ({}, {"clear_sdp": True}, {"sdp": "v=0", "media_lsocks": ()}, {"rtp_param": (8, 160, 0.02)}):
             given: dict[str, Any] = {"cb_final": lambda *args: told.append(args[0]), "x_mine": 1, **more}
-            with pytest.raises((LocalProtocolError, ConfigurationError)):
+            with pytest.raises((WrongState, ConfigurationError)):
                 await call.reinvite(**given)  # in this turn of the loop, before the answer to the hold
             assert call.param.values() == before
         await asyncio.wait_for(holding, 5)
@@ -124,7 +123,7 @@ def test_a_step_that_comes_too_early_does_not_keep_the_call_from_being_answered_
             else:
                 call.ring()
             for step in EARLY.values():
-                with suppress(LocalProtocolError, CallError):
+                with suppress(WrongState, CallError):
                     await asyncio.wait_for(step(call), 0.5)
             await asyncio.wait_for(call.answer(), 5)
             held.append(call.actor.media.agreed()[0].direction.value)
@@ -165,7 +164,7 @@ def test_a_callee_is_rung_by_provisional_responses_only_and_the_call_goes_on(
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         async def answers(call: Call) -> None:
             for method in (call.ring, call.early_media):
-                with pytest.raises(LocalProtocolError):
+                with pytest.raises(WrongState):
                     method(status)
             await call.answer()
             await call.over()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.diagnosis.user_failure import UserCodeFailed
 from sipswarm.actors.errors import CallError, ConfigurationError
 from sipswarm.actors.handle.demand import demand_wishes, given_description
 from sipswarm.actors.handle.dtmf_methods import dtmf_modes
@@ -73,8 +74,10 @@ def test_a_coroutine_is_spawned() -> None:
 
 
 def test_what_is_no_callback_is_refused_by_its_type() -> None:
-    with pytest.raises(TypeError, match="int is no callback"):
+    with pytest.raises(UserCodeFailed) as failed:
         invoke(7, spawn=no_spawn)
+    assert isinstance(failed.value.__cause__, TypeError)
+    assert "int is no callback" in str(failed.value.__cause__)
 
 
 def test_parameters_keep_what_they_do_not_know_and_both_spellings() -> None:

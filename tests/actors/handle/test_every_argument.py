@@ -6,20 +6,22 @@ is refused opens nothing, sends nothing, and leaves call and user agent as they 
 
 import math
 from collections.abc import Callable, Coroutine
+from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from sipswarm.actors.agent.agent_options import AgentOptions
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call_worker.actor_table import Entries
-from sipswarm.actors.errors import CallError, ConfigurationError
+from sipswarm.actors.errors import ConfigurationError, SwarmError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.parameters import KNOWN
+from sipswarm.actors.handle.call_options import CallOptions
+from sipswarm.actors.handle.parameters import CALLED_WITH, KNOWN
 from sipswarm.actors.robots.agent import RobotAgent
 from sipswarm.actors.robots.agents import Agents
-from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.message.messages import Request
 from tests.actors.agent.test_answers_and_ends import tracebacks, up, with_stranger
 from tests.actors.stranger import Stranger, statuses
@@ -85,6 +87,7 @@ NO_HEADERS: Values = (
     *({"X": line} for line in LINES),
     *({line: "x"} for line in LINES),
 )
+NO_MAPPING: Values = (5, True, "x", b"x", ["a"], {5: "x"}, object())
 NO_LIST: Values = (None, 5, 1.5, True, b"x", {"a": "b"}, object(), HUGE)
 NO_FILE: Values = (None, 5, True, "", "a\0b", "x" * 5000, ["a"], {}, object(), b"x.wav")
 NO_CREDENTIALS: Values = (
@@ -146,6 +149,20 @@ def sets(name: str) -> Callable[[Call, Any], Any]:
     return lambda call, bad: call.set_param(**{name: bad})
 
 
+def unfit(count: int) -> Values:
+    """Functions that do not take this number of arguments, in each form."""
+
+    def fewer(*, named: int) -> None:
+        raise AssertionError("it is never called")
+
+    class Runs:
+        def run(self, *, named: int) -> None:
+            raise AssertionError("it is never called")
+
+    more = eval(f"lambda {', '.join(f'a{number}' for number in range(count + 1))}: None")
+    return (fewer, more, partial(more), (more,), Runs(), *((lambda: None,) if count else ()))
+
+
 CONSTRUCTOR: Final[dict[str, tuple[Any, ...]]] = {
     "from_": (*NO_URI, "", "alice"),
     "legs": (
@@ -203,20 +220,22 @@ CONSTRUCTOR: Final[dict[str, tuple[Any, ...]]] = {
     "send_to": (5, None, "x", ("10.0.0.0/99",), (5,), object(), True),
     "strict": NO_FLAG,
     "srtp": (None, *ODD, "", "maybe", "OFF"),
-    "dnsresolv": (5, "x", b"x", {}, [], object(), True),
+    "dnsresolv": (5, "x", b"x", {}, [], object(), True, *unfit(2)),
     "trace": NO_FLAG,
     "sip_trace": tuple(each for each in NO_FILE if each != ""),
     "node": (5, "x", True, object(), {}),
 }
 
 PARAMETERS: Final[dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys((name for name in sorted(KNOWN) if name.startswith("cb_")), NO_CALLBACK),
-    **dict.fromkeys(("init_media", "recv_bye", "send_bye", "send_cancel"), NO_CALLBACK),
+    **{name: (*NO_CALLBACK, *unfit(len(arguments))) for name, arguments in CALLED_WITH.items()},
     **dict.fromkeys(("sdp_on_ack", "asymetric_rtp", "asymmetric_rtp", "call_on_hold", "clear_sdp"), NO_FLAG),
     **dict.fromkeys(("sip_header", "ack_header"), NO_HEADERS),
     **dict.fromkeys(("media_lsocks", "media_ssocks"), (None, 5, True, "x", b"x", {}, object(), HUGE)),
     "rtp_param": (True, 5, "x", b"x", {}, (), [0], [0, 160, "x"], [0, 160, math.nan], [0, HUGE, 0.02], [object()] * 3),
-    "sdp": (5, True, "junk", b"v=1\r\n", ["v=0"], {"nonsense": 1}, object()),
+    "sdp": (
+        *(5, True, "junk", b"v=1\r\n", ["v=0"], [], {"nonsense": 1}, object()),
+        *({"media": 5}, {"media": [5]}, {"media": [{}]}, [{}, 5], [{}, {"port": "x"}]),
+    ),
     "dtmf_methods": (*NO_LIST, [5], [None], [b"info"], object()),
     "dtmf_rtptype": (*NO_WHOLE, 0, 95, 128),
     "rtp_addr": (None, *ODD, "nowhere", "192.0.2.1:5", "127.0.0.1\r\n"),
@@ -250,8 +269,8 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda ua, bad: ua.listen(bad),
         (5, True, "x", b"x", {}, object(), plain, two_calls, lambda: None),
     ),
-    "listen filter": (lambda ua, bad: ua.listen(filter=bad), NO_CALLBACK),
-    "listen cb_create": (lambda ua, bad: ua.listen(cb_create=bad), NO_CALLBACK),
+    "listen filter": (lambda ua, bad: ua.listen(filter=bad), (*NO_CALLBACK, *unfit(2))),
+    "listen cb_create": (lambda ua, bad: ua.listen(cb_create=bad), (*NO_CALLBACK, *unfit(2))),
     "listen media": (lambda ua, bad: ua.listen(media=bad), (*ODD, "", "x", "tone:x", "play:")),
     "listen refuse_status": (lambda ua, bad: ua.listen(refuse_status=bad), NO_STATUS),
     "listen auth_realm": (lambda ua, bad: ua.listen(auth_user2pass={"a": "b"}, auth_realm=bad), (*ODD, *LINES)),
@@ -287,7 +306,7 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda ua, bad: ua.request("INFO", TARGET, "x", content_type=bad),
         (*ODD, *LINES, "", "junk", "a/", "/b"),
     ),
-    "request cb_final": (lambda ua, bad: ua.request("INFO", TARGET, cb_final=bad), NO_CALLBACK),
+    "request cb_final": (lambda ua, bad: ua.request("INFO", TARGET, cb_final=bad), (*NO_CALLBACK, *unfit(2))),
     "request timeout": (
         lambda ua, bad: ua.request("INFO", TARGET, timeout=bad),
         tuple(bad for bad in (*NO_SECONDS, 0) if bad is not None),
@@ -316,7 +335,10 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda ua, bad: ua.subscribe(TARGET, "dialog", accept=bad),
         (*NO_LIST, [5], [b"x"], *LINES),
     ),
-    "subscribe cb_notify": (lambda ua, bad: ua.subscribe(TARGET, "dialog", cb_notify=bad), NO_CALLBACK),
+    "subscribe cb_notify": (
+        lambda ua, bad: ua.subscribe(TARGET, "dialog", cb_notify=bad),
+        (*NO_CALLBACK, *unfit(1)),
+    ),
     "subscribe from_|from": (lambda ua, bad: ua.subscribe(TARGET, "dialog", from_=bad), (*NO_URI, "alice")),
     "subscribe auth": (lambda ua, bad: ua.subscribe(TARGET, "dialog", auth=bad), NO_CREDENTIALS),
     "subscribe leg": (lambda ua, bad: ua.subscribe(TARGET, "dialog", leg=bad), NO_LEG),
@@ -324,7 +346,8 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda ua, bad: ua.subscribe(TARGET, "dialog", X_Name=bad),
         (None, 5, b"x", {"a": 1}, *LINES),
     ),
-    "take_transfers consent": (lambda ua, bad: ua.take_transfers(bad), NO_CALLBACK),
+    "take_transfers consent": (lambda ua, bad: ua.take_transfers(bad), (*NO_CALLBACK, *unfit(2))),
+    "take_transfers cb_placed": (lambda ua, bad: ua.take_transfers(cb_placed=bad), (*NO_CALLBACK, *unfit(2))),
     "register registrar": (lambda ua, bad: ua.register(bad), (*NO_SERVER, "")),
     "register contact": (
         lambda ua, bad: ua.register(SERVER, contact=bad),
@@ -336,11 +359,22 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "register from_": (lambda ua, bad: ua.register(SERVER, from_=bad), (*NO_URI, "alice")),
     "register auth": (lambda ua, bad: ua.register(SERVER, auth=bad), NO_CREDENTIALS),
     "register resp40x": (lambda ua, bad: ua.register(SERVER, resp40x=bad), (*ODD, "x", request_of())),
-    "register cb_final": (lambda ua, bad: ua.register(SERVER, cb_final=bad), NO_CALLBACK),
+    "register cb_final": (lambda ua, bad: ua.register(SERVER, cb_final=bad), (*NO_CALLBACK, *unfit(3))),
     "register headers": (lambda ua, bad: ua.register(SERVER, X_Name=bad), (None, 5, b"x", {"a": 1}, *LINES)),
     "every seconds": (lambda ua, bad: ua.every(bad, print), (*NO_SECONDS, 0)),
     "every every_worker": (lambda ua, bad: ua.every(1, print, every_worker=bad), NO_FLAG),
+    "every first": (lambda ua, bad: ua.every(1, print, first=bad), NO_SECONDS[1:]),
     "every function": (lambda ua, bad: ua.every(1, bad), (None, *NO_CALLBACK, lambda needed: None)),
+    "invite param": (lambda ua, bad: ua.invite(TARGET, bad), NO_MAPPING),
+    "invite name of an option|no argument": (
+        lambda ua, bad: ua.invite(TARGET, **{bad: 1}),
+        ("ring_tme", "cb_finall", "colour", "resp40x", "auth_realm", ""),
+    ),
+    "listen param": (lambda ua, bad: ua.listen(param=bad), NO_MAPPING),
+    "listen name of an option|no argument": (
+        lambda ua, bad: ua.listen(**{bad: 1}),
+        ("ring_tme", "cb_finall", "colour", "auth_relm", "call_id", ""),
+    ),
     "reserve_media count": (lambda ua, bad: ua.reserve_media(bad), (*NO_WHOLE, 10**9)),
     "reserve_media leg": (lambda ua, bad: ua.reserve_media(leg=bad), (None, *NO_LEG)),
     "rtp name": (lambda ua, bad: ua.rtp(bad), (None, *ODD, "", "nothing")),
@@ -367,6 +401,7 @@ ROBOT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "register_rate": (lambda ua, bad: setattr(ua, "register_rate", bad), NO_SECONDS),
     "every seconds": (lambda ua, bad: ua.every(bad, print), (*NO_SECONDS, 0)),
     "every every_worker": (lambda ua, bad: ua.every(1, print, every_worker=bad), NO_FLAG),
+    "every first": (lambda ua, bad: ua.every(1, print, first=bad), NO_SECONDS[1:]),
     "every function": (lambda ua, bad: ua.every(1, bad), (None, *NO_CALLBACK, lambda needed: None)),
     "register contact": (
         lambda ua, bad: ua.register(SERVER, contact=bad),
@@ -395,11 +430,11 @@ WITHIN: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda call, bad: call.request("INFO", "x", content_type=bad),
         (*NO_TEXT, "", "junk", "a/", "/b"),
     ),
-    "request cb_final": (lambda call, bad: call.request("INFO", cb_final=bad), NO_CALLBACK),
+    "request cb_final": (lambda call, bad: call.request("INFO", cb_final=bad), (*NO_CALLBACK, *unfit(3))),
     "request headers": (lambda call, bad: call.request("INFO", X_Name=bad), (None, 5, b"x", {"a": 1}, *LINES)),
     "update headers": (lambda call, bad: call.update(bad), NO_HEADERS),
-    "bye cb_final": (lambda call, bad: call.bye(bad), NO_CALLBACK),
-    "cancel cb_final": (lambda call, bad: call.cancel(bad), NO_CALLBACK),
+    "bye cb_final": (lambda call, bad: call.bye(bad), (*NO_CALLBACK, *unfit(1))),
+    "cancel cb_final": (lambda call, bad: call.cancel(bad), (*NO_CALLBACK, *unfit(1))),
     "transfer target": (lambda call, bad: call.transfer(bad), (*NO_URI, "", "bob", "tel:", "tel:x")),
     "reinvite resp40x": (lambda call, bad: call.reinvite(resp40x=bad, auth=("a", "b")), (*ODD, "x", request_of())),
     "reinvite auth": (lambda call, bad: call.reinvite(auth=bad), NO_CREDENTIALS),
@@ -409,7 +444,7 @@ WITHIN: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda call, bad: call.dtmf("1", 100, bad),
         (*NO_LIST, [5], [None], [b"info"], "foo", "", [], [" "]),
     ),
-    "dtmf cb_final": (lambda call, bad: call.dtmf("1", cb_final=bad), NO_CALLBACK),
+    "dtmf cb_final": (lambda call, bad: call.dtmf("1", cb_final=bad), (*NO_CALLBACK, *unfit(1))),
     "digits count": (lambda call, bad: call.digits(bad, timeout=1), NO_WHOLE[1:]),
     "digits timeout": (lambda call, bad: call.digits(1, bad), NO_SECONDS[1:]),
     "digits until": (lambda call, bad: call.digits(until=bad, timeout=1), NO_DIGITS),
@@ -443,7 +478,7 @@ def tried(attempt: Attempt, subject: Any, bad: Any) -> None:
 
 def refused(attempt: Attempt, subject: Any, bad: Any, name: str) -> None:
     """See that a value is refused with a sentence that names the argument."""
-    with pytest.raises((ConfigurationError, CallError, LocalProtocolError)) as error:
+    with pytest.raises(SwarmError) as error:
         tried(attempt, subject, bad)
     text = str(error.value)
     assert any(word in text for word in name.split("|")), f"{name}: {text}"
@@ -538,7 +573,7 @@ def test_every_argument_of_every_public_method_is_in_the_tables() -> None:
     rows = {row.partition("|")[0] for row in (*AGENT, *ROBOT, *WAITING, *WITHIN)}
     known = {"robot_agent", "placing_as", "place", "make", "begin", "attend", "receive_by", "came", "miss", "judged"}
     known |= {"close_record", "receive", "send_invite", "start_under_plays", "find", "hops_of", "get_param"}
-    known |= {"call_back", "decide", "spawn"}
+    known |= {"call_back", "decide", "spawn", "came_from", "belongs_to"}
     missing = []
     for cls in (UserAgent, RobotAgent, Call):
         for name, method in vars(cls).items():
@@ -551,4 +586,7 @@ def test_every_argument_of_every_public_method_is_in_the_tables() -> None:
                     missing.append(f"{cls.__name__}.{name}({each.name})")
     assert missing == []
     assert set(signature(UserAgent).parameters) == CONSTRUCTOR.keys()
+    assert AgentOptions.__annotations__.keys() == CONSTRUCTOR.keys() - {"from_", "node"}
     assert PARAMETERS.keys() >= KNOWN - SHOWN_ONLY
+    assert CallOptions.__annotations__.keys() == KNOWN | {"asymmetric_rtp"}
+    assert CALLED_WITH.keys() >= {name for name in KNOWN if name.startswith("cb_")}

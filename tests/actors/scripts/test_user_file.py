@@ -22,6 +22,7 @@ from sipswarm.actors.scripts.user_file import (
     SCENARIO,
     expectation,
     failure_of,
+    left_to_setup,
     line_of,
     load,
     main,
@@ -91,6 +92,17 @@ def test_a_bad_file_is_one_line_with_file_and_line(tmp_path: Path, text: str, sa
     with pytest.raises(ConfigurationError, match=said) as caught:
         load(str(file), "robot", ROBOT)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_file_of_robots_may_have_a_setup_only(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "r.py"
+    file.write_text(f"{kind} setup(ua): pass\nasync def resume(call): pass\n")
+    found = load(str(file), "robot", ROBOT)
+    assert (found.function, found.setup is not None) == (left_to_setup, True)
+    for name, arguments in (("other", ROBOT), ("robot", SCENARIO)):
+        with pytest.raises(ConfigurationError, match=f"no 'async def {name}' in it; it has none at all"):
+            load(str(file), name, arguments)
 
 
 def test_a_scenario_takes_its_agent_and_its_row(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""The place of an error in the code of the user: file and line.
+
+It is the innermost line of the traceback that stands neither in this package nor in a library. Where there is none,
+such as for a wrong number of arguments, it is the place of the function itself.
+"""
+
+import sysconfig
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from .crash_log import FAILURES
+from .user_failure import UserCodeFailed
+
+_OURS: Final = f"{__file__.rpartition('/actors/')[0]}/"
+_LIBRARIES: Final = (f"{sysconfig.get_path('stdlib')}/", "<frozen ")
+_INSTALLED: Final = ("/site-packages/", "/dist-packages/")
+Result = TypeVar("Result")
+
+
+def called(what: str, function: Callable[..., Result], *arguments: Any, given: object = None) -> Result:
+    """Call a function of the user.
+
+    Args:
+        what: the function, for the log.
+        given: what the user gave, where `function` is not that itself.
+
+    Raises:
+        UserCodeFailed: it raised an exception.
+    """
+    try:
+        return function(*arguments)
+    except FAILURES as error:
+        raise UserCodeFailed(what, where_failed(error, function if given is None else given)) from error
+
+
+def where_failed(error: BaseException, given: object = None) -> str:
+    """Return file and line of the user's code that an error came through, as "FILE:LINE"; empty without any.
+
+    Args:
+        given: the callback, whose own place is returned where the traceback has no line of the user's.
+    """
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if not file.startswith((_OURS, *_LIBRARIES)) and not any(part in file for part in _INSTALLED):
+            found = f"{file}:{line}"
+    return found or place_of(given)
+
+
+def place_of(given: object) -> str:
+    """Return file and line of a function, or of the function in a callback of another form; empty without one."""
+    while isinstance(given, tuple | list) and given:
+        given = given[0]
+    while hasattr(given, "func"):  # functools.partial
+        given = given.func
+    for each in (given, getattr(given, "run", None), getattr(type(given), "__call__", None)):  # noqa: B004
+        code = getattr(each, "__code__", None)
+        if code is not None:
+            return f"{code.co_filename}:{code.co_firstlineno}"
+    return ""
