@@ -771,6 +771,7 @@ class Call(CallReading):
         """Run a coroutine for this call: its exception ends this call only, and the end of the call bounds it.
 
         Args:
-            what: the coroutine, for the log.
+            awaitable: the coroutine.
+            what: its name in the log.
         """
         return self.tasks.run(awaitable, self.miss, self.grace, what)

@@ -209,9 +209,9 @@ class ProbeCall:
             raise ProbeFailed(Failure.LOCAL, f"media failed: {call.media_error}")
 
     def _count_media(self, call: Call) -> None:
-        figures = call.statistics
-        if figures is None:
+        if not call.all_statistics:
             return
+        figures = call.statistics
         sums = self._row.result() if self._row.done() else None
         jitter = figures.jitter_ms / 1000 if figures.packets_received else 0.0
         self._report.counted(

@@ -132,7 +132,11 @@ class RobotAgent(UserAgent):
         first: float | None = None,
         every_worker: bool = False,
     ) -> Timer:
-        """As `UserAgent.every`; ends with the next reload."""
+        """As `UserAgent.every`; ends with the next reload.
+
+        Args:
+            seconds, function, first, every_worker: as there.
+        """
         return self._arrangement.every(Timer(seconds, function, first), every_worker=every_worker)
 
     async def register(
