@@ -153,7 +153,7 @@ class Draining:
             self._hanging_up = True
             calls = list(self._actors.live.values())
             self._hang_up(calls, max(LEAST, -(-len(calls) // BATCHES)))
-            self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
+            self._say_in_time()
         self.check()
 
     def _hang_up(self, calls: list[Call], batch: int) -> None:
@@ -171,6 +171,14 @@ class Draining:
             self._unregistered = True
             self._registrations.remove_all()
             self._requests.end_subscriptions()
+            self._say_in_time()
+
+    def _say_in_time(self) -> None:
+        """Report the end after `HANG_UP_WAIT` seconds at the latest.
+
+        An embedded node reports to nobody, and a timer would keep its memory for that time.
+        """
+        if self._tell is not None:
             self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
 
     def _say(self) -> None:

@@ -1,6 +1,8 @@
 """A drain hangs calls up in batches, all of them within a second; a worker that retires hangs up none."""
 
 import asyncio
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,8 +45,12 @@ class Calls:
 
         return SimpleNamespace(number=number, hang_up=hang_up)
 
-    def draining(self) -> Draining:
-        """Of these calls."""
+    def draining(self, *, tells: bool = True) -> Draining:
+        """Of these calls.
+
+        Args:
+            tells: it reports its end to a supervisor.
+        """
         actor_loop: Any = SimpleNamespace(
             loop=self.loop,
             now=self.loop.time,
@@ -64,7 +70,7 @@ class Calls:
             settle_call=lambda call: None,
             is_kept=lambda call: call.actor.number not in self.unkept,
             is_whole=lambda call: call.actor.number not in self.torn,
-            tell=self.told.append,
+            tell=self.told.append if tells else None,
         )
 
 
@@ -188,3 +194,21 @@ def test_a_node_that_ends_drains_a_worker_that_retires() -> None:
         assert [each.__class__ for each in calls.told] == [Drained]
 
     run(main)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_only_a_drain_that_reports_its_end_stays_for_its_timer(tells: bool) -> None:
+    """An embedded node is gone as soon as it is closed: a program that opens many has the memory of those at work."""
+
+    async def main() -> bool:
+        calls = Calls(0)
+        calls.removing = 1
+        draining = calls.draining(tells=tells)
+        draining.begin(0.0)
+        await asyncio.sleep(0)
+        stays = weakref.ref(draining)
+        del draining
+        gc.collect()
+        return stays() is not None
+
+    assert run(main) == tells
