@@ -1,10 +1,12 @@
 """What a probe sends: one OPTIONS request, or one call that is answered, held, checked and hung up.
 
 Each step notes what it waits for, so that the end of the time has a name. A call is judged as one of a load
-(`load.expectations`). An expectation that was not checked must be a failure, and never a pass.
+(`load.expectations`). An expectation that was not checked must be a failure, and never a pass. Where this process
+stood still, missing media or digits are no failure of the target.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,12 +15,13 @@ from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..diagnosis.failure_reasons import reason_of
+from ..diagnosis.failure_reasons import reason_of, words_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..handle.call import Call
 from ..load.expectations import missed
 from .module import ProbeChecks
-from .report import Failure, MediaFigures, ProbeFailed, ProbeReport
+from .report import Failure, MediaFigures, ProbeFailed, ProbeReport, failure_of
+from .standstill import Standstill
 
 DIGIT_WAIT = 2.0
 """Seconds for the expected digits beyond 0.3 s for each."""
@@ -118,8 +121,9 @@ class ProbeCall:
         try:
             call = await self._place()
             if call is not None:
-                await self._hold(call)
-                await self._end(call)
+                with Standstill(time.monotonic) as standstill:
+                    await self._hold(call)
+                    await self._end(call, standstill)
         finally:
             if self._call is not None:
                 self._note_phases(self._call)
@@ -192,7 +196,12 @@ class ProbeCall:
         finally:
             over.cancel()
 
-    async def _end(self, call: Call) -> None:
+    async def _end(self, call: Call, standstill: Standstill) -> None:
+        """Hang up and judge the call.
+
+        Args:
+            standstill: of this process while the call was up.
+        """
         report = self._report
         report.waits("the response to BYE", Failure.END)
         await call.bye()
@@ -203,6 +212,9 @@ class ProbeCall:
         if not self._row.done():
             raise ProbeFailed(Failure.LOCAL, "the call was not judged")
         reason = self._row.result().failure
+        if reason and standstill.spoils and failure_of(reason) in (Failure.MEDIA, Failure.DIGITS):
+            why = f"this process stood still for {standstill.longest:.2f} s, which may be why"
+            raise ProbeFailed(Failure.LOCAL, f"{why} {words_of(reason)} ({reason})")
         if reason:
             raise ProbeFailed.by_reason(reason, call.media_error)
         if call.media_error:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,6 +24,7 @@ from sipswarm.actors.config import AccountConfig, CallSettings
 from sipswarm.actors.errors import Overloaded
 from sipswarm.actors.probe.module import Module, ProbeChecks
 from sipswarm.actors.probe.report import Failure, ProbeReport
+from sipswarm.actors.probe.standstill import EVERY, TOLERATED
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.certificates import Authority, dates_by_openssl
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running
@@ -255,6 +258,44 @@ def test_a_call_that_rings_for_too_long_is_cancelled() -> None:
             await prober.close()
             assert prober.taken == 0
             assert callee.methods() == ["INVITE", "CANCEL"]
+
+    callee = Peer(answer)
+    asyncio.run(main())
+
+
+def test_media_that_lack_because_this_process_stood_still_are_no_failure_of_the_target() -> None:
+    """The callee sends nothing, which alone is its failure; while this process stood still it cannot be told."""
+
+    def answer(request: Request) -> list[Response]:
+        if request.method == "ACK":
+            asyncio.get_running_loop().call_later(0.1, time.sleep, 2 * TOLERATED + EVERY)
+        return [] if request.method == "ACK" else [reply(request, 200, peer=callee)]
+
+    async def main() -> None:
+        async with asyncio.timeout(SECONDS), callee:
+            checks = ProbeChecks(call=True, hold=1.0, expect_media=True)
+            report = await probe(callee, Module(checks=checks))
+            assert (report.failure, report.status) == (Failure.LOCAL, 200)
+            assert "this process stood still for 0." in report.detail
+            assert report.detail.endswith("(one_way)")
+
+    callee = Peer(answer)
+    asyncio.run(main())
+
+
+def test_probes_leave_no_open_file_behind() -> None:
+    def answer(request: Request) -> list[Response]:
+        return [] if request.method == "ACK" else [reply(request, 200, peer=callee)]
+
+    async def main() -> None:
+        async with asyncio.timeout(SECONDS), callee:
+            module = Module(checks=ProbeChecks(call=True, hold=0.0))
+            await probe(callee, module)
+            before = len(os.listdir("/proc/self/fd"))
+            for each in (Module(), module) * 5:
+                report = await probe(callee, each)
+                assert report.passed, report.detail
+            assert len(os.listdir("/proc/self/fd")) == before
 
     callee = Peer(answer)
     asyncio.run(main())
