@@ -143,10 +143,7 @@ class StatelessProxy:
         if not routes and self._settings.next_hop and served is None:
             routes, chosen = [self._settings.next_hop], True
         uri, routes, target = _postprocessed(uri, routes)
-        hop = hop_of(target)
-        out = self._settings.egress(hop)
-        if out is None:
-            raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
+        hop, out = self._way_to(target)
         headers = request.headers.copy()
         received = request.via
         _set_routes(headers, routes)
@@ -217,6 +214,21 @@ class StatelessProxy:
         best = found[0]
         return best.uri, list(best.path)
 
+    def _way_to(self, target: Uri) -> tuple[Hop, Hop]:
+        """Return the next hop of a URI, and the address that it sees requests come from.
+
+        A URI that names no transport is one of UDP (RFC 3263 section 4.1). A proxy without UDP takes TCP or TLS: some
+        user agents leave the transport out of their Contact.
+        """
+        hop = hop_of(target)
+        open_ = target.scheme == "sip" and not target.transport
+        for transport in TRANSPORTS if open_ else (hop.transport,):
+            each = hop if transport == hop.transport else hop_of(target, transport)
+            out = self._settings.egress(each)
+            if out is not None:
+                return each, out
+        raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
+
     def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop) -> None:
         """Write Record-Route: one value, or two where the dialog changes the address or transport here (RFC 5658)."""
         scheme = "sips" if uri.scheme == "sips" else "sip"
@@ -253,15 +265,18 @@ class StatelessProxy:
             return None
 
 
-def hop_of(uri: Uri) -> Hop:
+def hop_of(uri: Uri, usual: str = "udp") -> Hop:
     """Return the next hop of a URI, without looking names up: its host may be one (RFC 3263 section 4).
+
+    Args:
+        usual: the transport of a sip URI that names none.
 
     Raises:
         ParseError: 416 for a scheme or transport without one.
     """
     if uri.scheme not in ("sip", "sips"):
         raise ParseError("the URI names no next hop", 416)
-    transport = uri.transport or ("tls" if uri.scheme == "sips" else "udp")
+    transport = uri.transport or ("tls" if uri.scheme == "sips" else usual)
     if uri.scheme == "sips" and transport == "tcp":
         transport = "tls"  # RFC 3261 section 26.2.2
     if transport not in TRANSPORTS or (uri.scheme == "sips" and transport == "udp"):

@@ -73,7 +73,7 @@ def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
     aor = f"sip:bob@{DOMAIN}"
 
     async def main(server: Server, uri: str) -> dict[str, Any]:
-        words = {"mode": "again", "hang_up": 1, "proxy": uri, "registrar": uri, "aor": aor}
+        words = {"mode": "again", "hang_up": 1, "proxy": uri, "registrar": f"sip:{DOMAIN}", "aor": aor}
         perl = start(NetSip(tmp_path, "talk.pl", 40, user="bob", password="open", **words, **wire.of_perl()))
         await asyncio.get_running_loop().run_in_executor(None, perl.ready)
         await until(lambda: server.metric("sipswarm_registrar_bindings") == 1)

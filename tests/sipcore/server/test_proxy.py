@@ -1,6 +1,6 @@
 """The stateless proxy: where requests go, what is written into them, the same way for repetitions, and the way back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -237,6 +237,19 @@ def test_without_bindings_and_with_a_next_hop_strangers_go_there() -> None:
 
 def test_a_hop_without_a_way_is_503() -> None:
     assert refused(request_of(), replace(SETTINGS, egress=lambda hop: None)).status == 503
+
+
+def only(transport: str) -> Callable[[Hop], Hop | None]:
+    """The addresses of a proxy that has this transport alone."""
+    return lambda hop: OURS[transport] if hop.transport == transport else None
+
+
+def test_a_proxy_without_udp_takes_another_transport_where_the_uri_names_none() -> None:
+    for transport, port in (("tcp", 5060), ("tls", 5061)):
+        settings = replace(SETTINGS, egress=only(transport))
+        onward, hop = forwarded(request_of("sip:bob@192.0.2.50"), settings)
+        assert (hop, onward.via.transport) == (Hop(transport, "192.0.2.50", port), transport.upper())
+        assert refused(request_of("sip:bob@192.0.2.50;transport=udp"), settings).status == 503
 
 
 def test_credentials_for_this_proxy_end_here_and_others_go_on() -> None:
