@@ -127,6 +127,23 @@ def test_the_death_of_its_process_loses_no_binding() -> None:
         assert contacts(port) == ["sip:alice@192.0.2.7"]
 
 
+def test_a_planned_replacement_of_its_process_loses_no_binding() -> None:
+    def worker() -> int:
+        found = [each for each in descendants(server.running.process.pid) if name_of(each).endswith("call-0")]
+        return found[0] if len(found) == 1 else 0
+
+    with serving("registrar", "--listen", "udp:127.0.0.1:0") as server:
+        port = server.ports["udp"]
+        ask(port, "Contact: <sip:alice@192.0.2.7>")
+        before = worker()
+        assert before
+        server.running.process.send_signal(signal.SIGRTMIN)
+        asyncio.run(until(lambda: worker() not in (0, before), 60))
+        assert contacts(port) == ["sip:alice@192.0.2.7"]
+        ask(port, "Contact: <sip:alice@192.0.2.8>;q=0.1")
+        assert contacts(port) == ["sip:alice@192.0.2.7", "sip:alice@192.0.2.8"]
+
+
 def test_calls_are_redirected_to_the_contacts_where_that_is_wished() -> None:
     with serving("registrar", "--listen", "udp:127.0.0.1:0", "--redirect") as server:
         port = server.ports["udp"]
