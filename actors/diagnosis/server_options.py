@@ -5,7 +5,7 @@ Plain data, as `option_kinds`. `config` gives it to the processes of a node.
 
 from dataclasses import dataclass
 
-from .option_kinds import Flag, Kind, option
+from .option_kinds import Flag, Kind, OneOf, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,15 @@ class ServerConfig:
         about="CSV file with the columns user and password: who may register, after a challenge.",
     )
     """Path of the file; empty = nobody is challenged."""
+    algorithms: tuple[str, ...] = option(
+        (),
+        "--algorithm",
+        check=OneOf(("MD5", "SHA-256", "SHA-512-256")),
+        many=True,
+        shown="MD5",
+        about="Algorithm of the challenges, in this order; repeatable.",
+    )
+    """Empty = MD5 alone: libre, which is in baresip 1.0, gives up at a challenge of another one (ENOSYS)."""
     expires: tuple[int, int, int] = option(
         (60, 3600, 7200),
         "--expires",

@@ -21,7 +21,7 @@ from sipswarm.sipcore.server.registrar import Registrar, RegistrarSettings
 
 from ..bus.messages import SipReceived
 from ..call_worker.application import Application
-from ..call_worker.authentication import OFFERED, AuthContext, named
+from ..call_worker.authentication import AuthContext, named
 from ..call_worker.out_of_dialog import Arrivals
 from ..counting.totals import Cell
 from ..diagnosis.server_options import ServerConfig
@@ -50,7 +50,7 @@ def authorizer(
         config.realm,
         context.tokens,
         slot=context.slot,
-        algorithms=OFFERED,
+        algorithms=config.algorithms or ("MD5",),
         proxy=proxy,
         require_qop=False,
         other_uri=named(lambda host: domains.domain_of(host) is not None),

@@ -33,9 +33,12 @@ class Packets(NamedTuple):
 
 
 class Phone:
-    """A phone with one account, that plays these samples in each call."""
+    """A phone with one account, that plays these samples in each call.
 
-    def __init__(self, folder: Path, plays: NDArray[np.int16], name: str = "phone") -> None:
+    account: the line of its account; by default it is reached at its own address.
+    """
+
+    def __init__(self, folder: Path, plays: NDArray[np.int16], name: str = "phone", account: str = "") -> None:
         baresip = require(BARESIP)
         self.home = folder / name
         self.home.mkdir()
@@ -60,7 +63,7 @@ class Phone:
             "module_tmp uuid.so",
         ]
         (self.home / "config").write_text("\n".join(lines) + "\n")
-        (self.home / "accounts").write_text(f"<{self.uri}>;regint=0;answermode=manual\n")
+        (self.home / "accounts").write_text(f"{account or f'<{self.uri}>;regint=0'};answermode=manual\n")
         (self.home / "contacts").write_text("\n")
         self._events: list[dict[str, Any]] = []
         self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

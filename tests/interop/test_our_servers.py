@@ -1,7 +1,7 @@
-"""Net::SIP at our servers: it registers with a password, calls and is called through our proxy.
+"""Net::SIP and baresip at our servers: they register with a password, call and are called through our proxy.
 
-The scenarios are 08 and 14 of its own suite, with ours in the place of registrar and proxy. Both directions go over the
-same proxy, which stays in the way of the dialog.
+The scenarios of Net::SIP are 08 and 14 of its own suite, with ours in the place of registrar and proxy. All go over one
+proxy, which stays in the way of the dialog.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.config import format_host
@@ -20,8 +22,10 @@ from tests.e2e.agents import note, rtp_ports
 from tests.e2e.servers import Server, serving
 from tests.e2e.waiting import until
 
+from .baresip import Phone
 from .conftest import Start
 from .net_sip import HEARD, NetSip, Wire, over_every_wire
+from .speech import speech
 
 DOMAIN = "example.invalid"
 USERS = "user,password\nalice,secret\nbob,open\n"
@@ -131,3 +135,35 @@ def test_perl_calls_us_through_our_proxy_with_its_password(tmp_path: Path, start
     assert (said["final"], said["established"], said["ended"]) == ("OK", 1, 1)
     assert said["received"]["second"] >= HEARD
     assert len(callers) == 1
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_baresip_registers_calls_and_is_called_through_our_proxy(tmp_path: Path, start: Start, transport: str) -> None:
+    wire = Wire(transport)
+
+    async def main(server: Server, uri: str) -> None:
+        at = f"127.0.0.1:{server.ports[transport]};transport={transport}"
+        account = f"<sip:bob@{at}>;auth_user=bob;auth_pass=open;regint=60"
+        phone = start(Phone(tmp_path, speech(4, seed=3), account=account))
+        async with asyncio.timeout(40), phone, alice(wire, uri) as ua:
+            await until(lambda: server.metric("sipswarm_registrar_bindings") == 1)
+            placing = asyncio.ensure_future(ua.invite(f"sip:bob@{DOMAIN}"))
+            await phone.event("CALL_INCOMING")
+            await phone.command("accept")
+            call = await placing
+            await phone.event("CALL_ESTABLISHED")
+            await phone.command("hangup")
+            await call.over()
+            assert (call.cause, call.by) == ("bye", "remote")
+            calls: list[Call] = []
+            ua.listen(cb_create=lambda call, request: note(calls, call))
+            assert await ua.register(uri, expires=300) == 300
+            await phone.command("dial", f"sip:alice@{at}")
+            await until(lambda: calls and calls[0].is_up)
+            await calls[0].bye()
+            await phone.event("CALL_CLOSED")
+        await until(lambda: passed(server, "BYE") >= 4)
+
+    with proxy(tmp_path, wire) as (server, uri):
+        asyncio.run(main(server, uri))
+        assert server.running.end(signal.SIGTERM)[0] == 0

@@ -304,6 +304,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--record-route": [],
         "--auth": [],
         "--next-hop": ["192.0.2.1"],
+        "--algorithm": ["SHA-256", "--algorithm", "MD5"],
         "--block": ["INVITE=405", "--block", "MESSAGE=403"],
         "--block-agent": ["scanner"],
     },
