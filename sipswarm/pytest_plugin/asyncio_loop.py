@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from .settings import Phones, phones_of
 
-FIXTURES: Final = ("_sip_phones", "ua")
+FIXTURES: Final = ("_sip_phones", "ua", "registrar")
 
 
 @pytest_asyncio.fixture
@@ -29,6 +29,12 @@ async def _sip_phones(
 async def ua(_sip_phones: Phones) -> object:
     """Return a running `sipswarm.UserAgent` on free ports, with the arguments of the mark `sip`."""
     return await _sip_phones.ua()
+
+
+@pytest_asyncio.fixture
+async def registrar(_sip_phones: Phones) -> object:
+    """Return a running registrar: its `uri`, `users` with their passwords, `contacts(user)`, `registered(user)`."""
+    return await _sip_phones.registrar()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: pytest-asyncio looks for its mark after this

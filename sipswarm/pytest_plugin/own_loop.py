@@ -32,6 +32,12 @@ def ua(_sip_phones: Phones, request: pytest.FixtureRequest) -> object:
     return request.node.stash[RUN](_sip_phones.ua())
 
 
+@pytest.fixture
+def registrar(_sip_phones: Phones, request: pytest.FixtureRequest) -> object:
+    """Return a running registrar: its `uri`, `users` with their passwords, `contacts(user)`, `registered(user)`."""
+    return request.node.stash[RUN](_sip_phones.registrar())
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that has user agents in their event loop."""

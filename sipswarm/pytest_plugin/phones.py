@@ -20,6 +20,8 @@ from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.trace.kept_messages import KeptMessages
 from sipswarm.actors.trace.ladder import Ladder
 
+from .registrar import RegistrarOfTest
+
 MOST_LADDERS: Final = 10
 """Of one phone in the report; the files have all."""
 LONGEST_STEM: Final = 120
@@ -94,6 +96,10 @@ class PhonesOfTest:
         is_whole = "@" in name or given.get("domain")  # a domain completes the user
         address = name if is_whole else f"sip:{name}@127.0.0.1"
         return await self._start(name, {**given, "from_": options.get("from_", address)})
+
+    async def registrar(self) -> RegistrarOfTest:
+        """Return a registrar on free ports, without the arguments of the mark `sip`, which are those of phones."""
+        return RegistrarOfTest(await self._start("registrar", {"from_": "sip:registrar@127.0.0.1"}))
 
     async def _start(self, name: str, options: Mapping[str, Any]) -> UserAgent:
         kept = KeptMessages(time.time() - time.monotonic())

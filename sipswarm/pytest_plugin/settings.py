@@ -23,6 +23,9 @@ class Phones(Protocol):
     async def phone(self, name: str, **options: Any) -> object:
         """Return the user agent of a name."""
 
+    async def registrar(self) -> object:
+        """Return the registrar of the test."""
+
     async def close(self) -> None:
         """End all of them."""
 

@@ -70,18 +70,19 @@ def test_the_file_of_the_page_passes_and_fails_with_its_ladder(site: Path, answe
 
 
 @again_after_a_stop
-def test_two_phones_of_the_page_call_each_other(site: Path, tmp_path: Path) -> None:
+def test_phones_of_the_page_call_each_other_and_by_the_registrar(site: Path, tmp_path: Path) -> None:
     file = tmp_path / "test_phones.py"
-    file.write_text(PYTHON[1])
+    file.write_text(PYTHON[1] + PYTHON[2])
     done = run([*PYTEST, str(file)], tmp_path, site)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
 
 
 @again_after_a_stop
 def test_an_asynchronous_fixture_of_the_page_places_the_call(site: Path, answering: str, tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio")
     file = tmp_path / "test_fixture.py"
-    file.write_text(PYTHON[2])
+    file.write_text(PYTHON[3])
     loop = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
     done = run([*PYTEST, *loop, "--sip-target", f"sip:ivr@{answering}", str(file)], tmp_path, site)
     assert done.returncode == 0, done.stdout + done.stderr

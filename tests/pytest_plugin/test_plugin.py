@@ -121,6 +121,49 @@ def test_a_folder_that_cannot_be_made_is_named_in_the_report(pytester: pytest.Py
     done.stdout.fnmatch_lines(["no files were written: *Not a directory*; name another folder by --sip-dir"])
 
 
+@in_both_loops
+def test_phones_register_with_their_passwords_and_are_called_by_the_registrar(
+    pytester: pytest.Pytester, loop: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+        from sipswarm import CallRejected, CallTimeout
+
+        async def test_registered(phone, registrar):
+            registrar.users["bob"] = "secret"
+            bob = await phone("bob", auth=("bob", "secret"), registrar=registrar.uri)
+            bob.listen(media="silence")
+            waiting = asyncio.create_task(registrar.registered("bob"))
+            assert await bob.register(expires=300) == 300
+            assert await waiting == registrar.contacts("bob") == (f"sip:bob@127.0.0.1:{bob.legs[0].port}",)
+            alice = await phone("alice", redirects=1)
+            call = await alice.invite(registrar.address_of("bob"), media="silence")
+            await call.bye()
+            await bob.register(expires=0)
+            assert registrar.contacts("bob") == ()
+            with pytest.raises(CallRejected, match="404"):
+                await alice.invite(registrar.address_of("bob"))
+
+        async def test_refused(phone, registrar):
+            registrar.users["bob"] = "secret"
+            bob = await phone("bob", auth=("bob", "wrong"), registrar=registrar.uri)
+            with pytest.raises(CallRejected):
+                await bob.register()
+            with pytest.raises(CallTimeout, match="bob did not register within 0.1 s"):
+                await registrar.registered("bob", timeout=0.1)
+
+        async def test_open(phone, registrar):
+            bob = await phone("bob", registrar=registrar.uri)
+            await bob.register()
+            assert len(registrar.contacts("bob")) == 1
+        """
+    )
+    run(pytester, *loop, "-W", "error").assert_outcomes(passed=3)
+
+
 SILENT = """
     import socket
 
