@@ -579,7 +579,7 @@ class Call(CallReading):
             methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the
                 remote side accepts; dtmf-relay or dtmf alone). Names in any case, with commas or blanks between them.
             cb_final: called with "OK" when all are sent, else with "FAIL" and the reason as text. A function of one
-                argument gets no reason.
+                argument gets no reason, and one of two an empty one with "OK".
 
         Raises:
             ConfigurationError: at once: an argument of another type, such as a duration that is no whole number.
@@ -593,7 +593,7 @@ class Call(CallReading):
             return self._send_digits(events, duration, methods)
         self.waiters.raise_if_over()
         modes = call_digits.checked(events, duration, methods)
-        checked_callback("cb_final", cb_final, ("status",))
+        checked_callback("cb_final", cb_final, None if takes(cb_final, 2) else ("status",))
         self.spawn(self._send_with_callback(events, duration, modes, cb_final))
         return Settled(None)
 
@@ -609,7 +609,7 @@ class Call(CallReading):
         except CallError as error:
             self.call_back("cb_final", callback, *(("FAIL", str(error)) if takes(callback, 2) else ("FAIL",)))
         else:
-            self.call_back("cb_final", callback, "OK")
+            self.call_back("cb_final", callback, *(("OK",) if takes(callback, 1) else ("OK", "")))
 
     async def digits(
         self,

@@ -12,7 +12,7 @@ cancellation is left behind, and must not stop the others.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -133,7 +133,7 @@ class Scenario(Starter):
         limit = asyncio.timeout(None)
         try:
             result = self._file.setup(self._agent)
-            if result is not None:
+            if isinstance(result, Awaitable):  # what else a plain function returns means nothing
                 async with limit:
                     limit.reschedule(self._actor_loop.loop.time() + SETUP_TIME)
                     await result

@@ -8,7 +8,7 @@ robot as it was; only the first one has no older to go back to.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -98,7 +98,7 @@ class FileRobot(Application):
         self._placer = self._placer or agent
         try:
             result = file.setup(agent) if file.setup is not None else None
-            if result is not None:
+            if isinstance(result, Awaitable):  # what else a plain function returns means nothing
                 await result
         except asyncio.CancelledError:
             arrangement.give_up()

@@ -151,7 +151,7 @@ def test_a_method_with_a_callback_acts_at_once_awaited_or_not() -> None:
         assert b"0.0.0.0" in invites[2].body
         assert await call.reinvite(cb_final=None) is call
         assert (len(invites), len(told)) == (4, 3)
-        await asyncio.ensure_future(call.dtmf("8", cb_final=final))
+        await asyncio.ensure_future(call.dtmf("8", cb_final=lambda status, why: final(status + why)))
         await until(lambda: (digits, told) == (["7", "8"], ["OK"] * 4))
         await call.bye()
 

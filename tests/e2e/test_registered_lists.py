@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Robot:
     async def set_up(self, setup: Setup) -> None:
         ua, arrangement = self.agent()
         result = setup(ua)
-        if result is not None:
+        if isinstance(result, Awaitable):
             await result
         hops = await ua.hops_of(arrangement)
         if self._holds is not None:

@@ -18,7 +18,7 @@ def setup(ua):
 """
 DOES_NOT = """
 def setup(ua):
-    ua.every(60, print)
+    return ua.every(60, print)  # no coroutine: it means nothing
 """
 PLACES = """
 from sipswarm import Call

@@ -444,7 +444,7 @@ WITHIN: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda call, bad: call.dtmf("1", 100, bad),
         (*NO_LIST, [5], [None], [b"info"], "foo", "", [], [" "]),
     ),
-    "dtmf cb_final": (lambda call, bad: call.dtmf("1", cb_final=bad), (*NO_CALLBACK, *unfit(1))),
+    "dtmf cb_final": (lambda call, bad: call.dtmf("1", cb_final=bad), (*NO_CALLBACK, *unfit(2))),
     "digits count": (lambda call, bad: call.digits(bad, timeout=1), NO_WHOLE[1:]),
     "digits timeout": (lambda call, bad: call.digits(1, bad), NO_SECONDS[1:]),
     "digits until": (lambda call, bad: call.digits(until=bad, timeout=1), NO_DIGITS),
