@@ -352,7 +352,7 @@ def test_calls_that_we_placed_and_agents_without_users_challenge_nobody() -> Non
     ("options", "message"),
     [
         pytest.param({"auth_realm": "x"}, "auth_user2pass or auth_user2a1", id="nobody"),
-        pytest.param({"auth_user2pas": BOBS}, "not auth_user2pas", id="misspelt"),
+        pytest.param({"auth_user2pas": BOBS}, "no argument auth_user2pas", id="misspelt"),
         pytest.param({"auth_user2pass": BOBS, "auth_algorithms": ["MD4"]}, "MD4", id="algorithm"),
         pytest.param({"auth_user2a1": {"bob": "secret"}}, "neither the 32 digits", id="no hash"),
         pytest.param(
