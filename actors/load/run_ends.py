@@ -75,7 +75,7 @@ class RunEnds:
         """Return a row with an outcome of its own for a run that placed no call, as one that registers."""
         enrolled = run.enrolled
         self._metrics.started_late(scenario, enrolled.lateness)
-        row = _row(
+        row = row_without_media(
             scenario, NO_CALL, enrolled.begun, self._actor_loop.now(), enrolled.lateness, enrolled.planned, cause=""
         )
         return row._replace(failure=run.failure, place=enrolled.over())
@@ -90,7 +90,9 @@ def row_of_lost(call: OpenCall, scenario: str, at: float) -> CallFinished:
         at: monotonic time of the worker's end.
     """
     outcome = "answered" if call.answered else "cancelled" if call.call_id else NO_CALL
-    return _row(scenario, outcome, call.started, max(at, call.started), call.lateness, call.planned)._replace(
+    return row_without_media(
+        scenario, outcome, call.started, max(at, call.started), call.lateness, call.planned
+    )._replace(
         call_id=call.call_id,
         code=200 if call.answered else 0,
         closed="lost" if call.answered else "",
@@ -108,12 +110,19 @@ def row_of_missed(scenario: str, planned: float, *, runs: bool) -> CallFinished:
         planned: monotonic time at which it was due.
         runs: arrivals are runs of a scenario.
     """
-    return _row(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0, planned)
+    return row_without_media(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0, planned)
 
 
-def _row(
+def row_without_media(
     scenario: str, outcome: str, started: float, ended: float, lateness: float, planned: float, cause: str = WORKER_LOST
 ) -> CallFinished:
+    """Return the row of an arrival without media, delays and status, which the caller may put in.
+
+    Args:
+        started, ended, planned: monotonic times.
+        lateness: seconds; -1.0 = it was never started.
+        cause: of the end, and the failure.
+    """
     return CallFinished(
         call_id="",
         scenario=scenario,

@@ -20,6 +20,7 @@ from ...diagnosis.request_loss import Loss
 from ...host.roll import Roll
 from ...trace.recorder import CallRecord, SipTrace
 from ..expectations import missed
+from ..run_ends import row_without_media
 
 CHALLENGES: Final = (401, 407)
 _OWN_LOSSES: Final = (Loss.LOCAL, Loss.NO_WAY)
@@ -208,33 +209,22 @@ class RequestEnds:
 
     def _row(self, begun: Begun, result: Result) -> CallFinished:
         times = begun.times
-        return CallFinished(
+        row = row_without_media(
+            self._scenario,
+            result.outcome,
+            times.begun,
+            times.ended,
+            begun.planned.lateness(times),
+            begun.planned.at,
+            result.cause,
+        )
+        return row._replace(
             call_id=begun.call_id,
-            scenario=self._scenario,
-            role="uac",
-            started=times.begun,
-            ended=times.ended,
-            lateness=begun.planned.lateness(times),
-            outcome=result.outcome,
             code=result.code,
             phrase=result.phrase,
-            cause=result.cause,
-            closed="",
             post_dial_delay=times.between(times.invited, times.alerted),
             answer_delay=times.between(times.invited, times.answered),
             disconnect_delay=times.between(times.bye_sent, times.bye_answered),
             duration=max(0.0, times.between(times.answered, times.ended)),
-            ended_by="",
-            rtp_sent=0,
-            rtp_received=0,
-            rtp_lost=0,
-            jitter=-1.0,
-            mos=-1.0,
-            audible=-1.0,
-            digits_sent=0,
-            digits_received=0,
-            digits_missed=0,
-            digits_wrong=0,
             failure="",
-            planned=begun.planned.at,
         )
