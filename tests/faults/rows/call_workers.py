@@ -8,6 +8,7 @@ from pathlib import Path
 from ..figures import Figure, Surroundings, at_least, at_most, exactly, row, told
 from ..node import Node, holds, own_host, until
 from ..peer import Peer, PeerCall, State
+from ..results import placed_calls
 
 WORKERS = 4
 CLOSED_WITHIN = 3.0
@@ -297,15 +298,14 @@ async def load(surroundings: Surroundings) -> list[Figure]:
         short = [c for c in seen if c.state is State.ENDED and c.answered and c.ended - c.answered < hold - 0.5]
         closed = [call for call in short if closed_in_time(call, done, surroundings.time(CLOSED_WITHIN))]
         opened = peer.at(State.UP, State.RINGING)
-        rows = out / "calls.csv"
-        lines = len(rows.read_text().splitlines()) - 1 if rows.exists() else 0
+        unmatched = len(placed_calls(out) ^ set(peer.calls))
         surroundings.say(f"the load ended with {node.exit_code} after {ended:.0f} s\n{node.errors[-800:]}")
         await peer.close()
         return [
             exactly("kills of a call worker", len(done), count),
             exactly("calls left open at the UAS", len(opened), 0),
             exactly("calls of others that ended early", len(short) - len(closed), 0),
-            exactly("calls of the UAS without a row in calls.csv, or rows without a call", abs(lines - len(seen)), 0),
+            exactly("calls of the UAS without a row in calls.csv, or rows without a call", unmatched, 0),
             at_least("calls that started, of the plan", round(100 * len(seen) / (rate * duration), 1), 95, "%"),
             exactly("run that ended before its plan", int(node.exit_code in (None, 1, 2)), 0),
             told("calls closed in time after the kill", len(closed)),

@@ -70,7 +70,7 @@ def data_folder() -> Path:
     "100,000 mutated and hostile messages to `answer`, 1,000 a second, twice, with 100 calls up",
     "canary calls in a process of their own: tone, digits and packets; resident memory from /proc",
     seconds=570,
-    cores=0.8,
+    cores=1.5,
 )
 async def hostile(surroundings: Surroundings) -> list[Figure]:
     messages, rate = surroundings.of(MESSAGES, 2000), RATE if not surroundings.quick else 200.0

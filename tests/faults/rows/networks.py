@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from ..figures import Figure, Surroundings, at_most, exactly, row, told
-from ..node import Node, own_host
+from ..node import Node, own_host, until
 from ..peer import Peer, State
 from ..relay import Relay, Weather
 from .dispatchers import calls_at, failed, over, why
@@ -164,6 +164,7 @@ async def black_hole(surroundings: Surroundings) -> list[Figure]:
         relay = Relay(own_host(), node.place, Weather(), Weather(), surroundings.seed)
         peer = Peer(own_host(), seed=surroundings.seed, media=False)
         held = [peer.call(relay.place) for _ in range(100)]
+        await until(lambda: all(call.state is State.UP for call in held), 20, "calls up")
         calling = asyncio.create_task(calls_at(peer, Through(relay), 5, seconds + 4, 1.0))
         await asyncio.sleep(2.0)
         relay.there = relay.back = Weather(black=True)

@@ -1,14 +1,13 @@
 """Processes that stand still, one kind or all at once: a judge by the clock must ask whether it stood still too."""
 
 import asyncio
-import csv
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..figures import Figure, Surroundings, exactly, row, told
 from ..node import Node, holds, own_host, stopped
 from ..peer import Peer, State
+from ..results import placed_calls
 from .call_workers import hang_up, place, press
 
 PAUSES = (2.0, 4.5, 7.0, 30.0)
@@ -76,14 +75,6 @@ _register("call", "one of two call workers", False)
 _register("media", "one of two media workers", False)
 
 
-def planned_rows(folder: Path) -> list[dict[str, str]]:
-    """The rows of calls.csv, finished or not."""
-    for name in ("calls.csv", "calls.csv.partial"):
-        if (folder / name).exists():
-            return list(csv.DictReader((folder / name).read_text().splitlines()))
-    return []
-
-
 async def load_paused(surroundings: Surroundings, kind: str, pauses: Sequence[float]) -> list[Figure]:
     """Stop the processes of a load of 20 calls/s: no record may vanish."""
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
@@ -109,7 +100,7 @@ async def load_paused(surroundings: Surroundings, kind: str, pauses: Sequence[fl
         await node.ended(seconds + 45)
         began = time.monotonic()
         await holds(lambda: not peer.at(State.UP, State.RINGING), 5)
-        rows = len(planned_rows(out))
+        unmatched = len(placed_calls(out) ^ set(peer.calls))
         left = len(peer.at(State.UP, State.RINGING))
         surroundings.say(f"load, {kind}: exit {node.exit_code}, {node.errors[-300:]!r}")
         seen = len(peer.calls)
@@ -117,7 +108,7 @@ async def load_paused(surroundings: Surroundings, kind: str, pauses: Sequence[fl
         assert time.monotonic() - began < 30
         return [
             exactly(f"load, pauses of {kind}: healthy processes killed", killed, 0),
-            exactly(f"load, pauses of {kind}: calls without a row, or rows without a call", abs(rows - seen), 0),
+            exactly(f"load, pauses of {kind}: calls without a row, or rows without a call", unmatched, 0),
             exactly(f"load, pauses of {kind}: calls left open", left, 0),
             exactly(f"load, pauses of {kind}: end of the run", int(node.exit_code in (None, 1, 2)), 0),
             told(f"load, pauses of {kind}: calls", seen),

@@ -65,6 +65,8 @@ async def through(
     ]
 
 
+DISK = 1 << 21
+"""Octets; the records of all calls of a row fit, some 750 octets each."""
 ROBOT = ["--call-workers", "2", "--media-workers", "1", "--media", "silence", "--drain", "1s"]
 
 
@@ -107,7 +109,7 @@ _standing("stdout-stands-still", "a robot that prints 2 kB a call; nobody reads 
 async def disk_full(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(60, 6)
     try:
-        with small_disk(surroundings.folder, 1 << 18) as disk:
+        with small_disk(surroundings.folder, DISK) as disk:
             arguments = ["--cdr", str(disk / "calls.jsonl"), "--sip-trace", str(disk / "sip.pcap")]
             arguments += ["--call-workers", "2", "--media-workers", "1", "--media", "none", "--drain", "1s", "--quiet"]
             async with Node("answer", arguments, surroundings.folder) as node:
@@ -165,7 +167,7 @@ async def disk_full_load(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(40, 8)
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
     try:
-        with small_disk(surroundings.folder, 1 << 18) as disk:
+        with small_disk(surroundings.folder, DISK) as disk:
             arguments = [
                 f"sip:uas@{peer.address}", "-r", "20", "--duration", f"{seconds}s", "-d", "1s",
                 "--out", str(disk / "results"), "--call-workers", "2", "--media-workers", "1", "--quiet",
