@@ -4,6 +4,7 @@ Two of them merge by adding their buckets, so the percentiles of a long stretch 
 values and never averaged. For the figures of a whole run there is `actors.load.histogram`, finer and of fixed size.
 """
 
+from array import array
 from collections import Counter
 from math import ceil, exp, floor, log
 from typing import Final
@@ -20,10 +21,12 @@ _NEAR_ZERO: Final = floor(log(LOWEST) / WIDTH)
 class Spread:
     """The percentiles of its values within 5 %; the least and the greatest value exactly."""
 
-    __slots__ = ("_counts", "count", "max", "min", "total")
+    __slots__ = ("_counts", "_packed", "count", "max", "min", "total")
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
+        self._packed: array[int] | None = None
+        """What `pack` has taken from the counts: of each bucket its distance from the lowest, and its count."""
         self.count = 0
         self.total = 0.0
         self.min: float | None = None
@@ -41,11 +44,26 @@ class Spread:
         """Add what another one counted."""
         if other.min is None or other.max is None:
             return
-        self._counts.update(other._counts)
+        self._counts.update(other._buckets())
         self.count += other.count
         self.total += other.total
         self.min = other.min if self.min is None else min(self.min, other.min)
         self.max = other.max if self.max is None else max(self.max, other.max)
+
+    def pack(self) -> None:
+        """Keep the buckets in eight octets each instead of some seventy, until the next value comes."""
+        counts = self._buckets()
+        if counts:
+            self._packed = array("I", [number for bucket in counts for number in (bucket - _NEAR_ZERO, counts[bucket])])
+            self._counts = Counter()
+
+    def _buckets(self) -> Counter[int]:
+        if self._packed is None:
+            return self._counts
+        packed = iter(self._packed)
+        whole = Counter({distance + _NEAR_ZERO: count for distance, count in zip(packed, packed, strict=True)})
+        whole.update(self._counts)
+        return whole
 
     @property
     def mean(self) -> float | None:
@@ -55,14 +73,14 @@ class Spread:
     @property
     def buckets(self) -> int:
         """Number of buckets that are not empty."""
-        return len(self._counts)
+        return len(self._buckets())
 
     def percentile(self, percent: float) -> float | None:
         """Nearest rank, the middle of its bucket; None = nothing was counted."""
         if self.min is None or self.max is None:
             return None
         rank = max(1, ceil(self.count * percent / 100))
-        for bucket, count in sorted(self._counts.items()):
+        for bucket, count in sorted(self._buckets().items()):
             rank -= count
             if rank <= 0:
                 middle = exp((bucket + 0.5) * WIDTH) if bucket > _NEAR_ZERO else 0.0
@@ -73,7 +91,7 @@ class Spread:
         """Plain numbers: sum, least, greatest, then number and count of each bucket; () = nothing was counted."""
         if self.min is None or self.max is None:
             return ()
-        pairs = (float(number) for pair in self._counts.items() for number in pair)
+        pairs = (float(number) for pair in self._buckets().items() for number in pair)
         return (self.total, self.min, self.max, *pairs)
 
     @classmethod

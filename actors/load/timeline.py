@@ -154,6 +154,12 @@ class _Stretch:
         self.post_dial.merge(later.post_dial)
         self.answer.merge(later.answer)
         self.mos.merge(later.mos)
+        self.pack()
+
+    def pack(self) -> None:
+        """Keep its distributions in little memory: few events come any more, or none."""
+        for each in (self.post_dial, self.answer, self.mos):
+            each.pack()
 
     def count(self, sent: int, received: int, lost: int, missed: int) -> None:
         """Add RTP packets."""
@@ -445,6 +451,7 @@ class Timeline:
                 first.absorb(later)
             del points[1::2]
             self._width *= 2
+        second.pack()
         points.append(second)
 
     def _commanded(self, at: float) -> float:

@@ -1,5 +1,6 @@
 """Percentiles from buckets 5 % wide: how far they are off, and that merging and telling lose nothing."""
 
+import tracemalloc
 from random import Random
 
 import pytest
@@ -73,3 +74,36 @@ def test_a_percentile_among_zeros_is_zero(others: list[float], percent: float) -
     merged.merge(made)
     for each in (made, merged, Spread.from_tuple(made.to_tuple())):
         assert each.percentile(percent) == 0.0
+
+
+@given(VALUES, VALUES, VALUES)
+def test_packed_it_is_the_same_and_takes_further_values(
+    first: list[float], second: list[float], third: list[float]
+) -> None:
+    packed = spread_of(first)
+    packed.pack()
+    assert figures(packed) == figures(spread_of(first))
+    assert packed.to_tuple() == spread_of(first).to_tuple()
+    for value in second:
+        packed.add(value)
+    packed.pack()
+    other = spread_of(third)
+    other.pack()
+    packed.merge(other)
+    assert figures(packed) == figures(spread_of(first + second + third))
+
+
+def test_packed_it_takes_a_third_of_the_memory() -> None:
+    random = Random(5)
+    spread = spread_of([random.lognormvariate(-4.5, 1.0) for _ in range(60)])
+    assert spread.buckets > 30
+    tracemalloc.start()
+    try:
+        copies = [Spread.from_tuple(spread.to_tuple()) for _ in range(100)]
+        whole, _ = tracemalloc.get_traced_memory()
+        for each in copies:
+            each.pack()
+        packed, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert packed < 0.35 * whole
