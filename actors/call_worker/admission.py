@@ -127,7 +127,7 @@ class Admission:
         asks = request.method == "OPTIONS" and not handled
         refuses_all = not (takes_calls or given_up or starting)
         if refuses_all and not (handled or asks):
-            return Response.to_request(request, 480, to_tag=tag)
+            return self.refuse(request, 480)
         starting = starting and not (asks or handled)  # an INVITE over UDP is repeated until it is taken
         states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
         reason = next((name for name, holds in states if holds), "")
@@ -140,7 +140,12 @@ class Admission:
         if not reason:
             return None
         self.count(reason)
-        return Response.to_request(request, 503, to_tag=tag, extra=(self._retry_after(),))
+        return self.refuse(request, 503)
+
+    def refuse(self, request: Request, status: int) -> Response:
+        """Refuse a request; 503 says when to come back (RFC 3261 section 21.5.4)."""
+        tag = stateless_tag(request, self.capabilities.tag_key)
+        return Response.to_request(request, status, to_tag=tag, extra=(self._retry_after(),) if status == 503 else ())
 
     def _answer_options(self, request: Request, status: int, description: bytes) -> Response:
         """Answer OPTIONS as RFC 3261 section 11.2 has it: the status of an INVITE, and what a call can have."""

@@ -14,6 +14,7 @@ from sipswarm.sipcore.errors import ParseError, SipError
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.transaction import stateless
+from sipswarm.sipcore.transaction.refusals import Refusals
 
 from ..bus.messages import SipReceived
 from ..call.actor import CallActor
@@ -31,6 +32,8 @@ from .call_metrics import CallMetrics
 
 ANSWERED_ALWAYS: Final = ("OPTIONS", *WITHIN, "CANCEL")
 """Methods whose answer does not depend on the application, as long as it has no handler for them."""
+PASSING: Final = (480, 503)
+"""Statuses of refusals that depend on the moment."""
 
 
 class Arrivals:
@@ -78,6 +81,7 @@ class Arrivals:
         self._is_draining = is_draining
         self._is_deferring = is_deferring
         self._take_late = take_late
+        self._refusals = Refusals()
 
     def serve(self, policy: IncomingPolicy) -> None:
         """Set the policy for calls and requests from now on."""
@@ -172,6 +176,10 @@ class Arrivals:
                 user = judged
             else:
                 reply = judged
+        if reply is None and (status := self._refusals.status_of(record.data, now)):
+            reply = self._admission.refuse(request, status)
+        elif reply is not None and reply.status in PASSING:
+            self._refusals.note(record.data, reply.status, now)
         if reply is not None:
             self.answer(reply, record)
             return

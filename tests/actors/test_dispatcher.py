@@ -365,6 +365,10 @@ def test_a_slot_whose_worker_died_refuses_new_calls_until_its_replacement_comes(
         second = stage.worker(0, 2)
         await until(lambda: second.welcome)
         stage.dispatcher.worker_down("call", 0, 1)  # the news comes late
+        stage.send(message("INVITE", 1))  # its repetition gets what it got (RFC 3261 section 8.2.7)
+        replies.clear()
+        await until(lambda: replies, lambda: replies.extend(stage.replies()))
+        assert replies[0].startswith(b"SIP/2.0 503")
         stage.send(message("INVITE", 2))
         await until(lambda: stage.taken[0])
         assert stage.ready == 1
