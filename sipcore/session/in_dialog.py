@@ -195,14 +195,18 @@ class InDialog:
             self.told = True
             self._core.events.append(Ended(cause, by, message, refused_with))
 
-    def end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
-        """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 12.2.1.2)."""
+    def end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float, extra: str = "") -> None:
+        """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 12.2.1.2).
+
+        Args:
+            extra: header lines of the BYE.
+        """
         core = self._core
         dialog = core.dialog
         core.move(_BYE)
         self.report(cause, by, message)
         if dialog is not None:
-            self.send_bye(dialog, "", now)
+            self.send_bye(dialog, extra, now)
 
     def send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
         """Send a BYE, and the ACK that is owed before it; return its number."""

@@ -328,7 +328,7 @@ class InviteUac(FinalHandler):
         """Give up the pending INVITE for a cause.
 
         Args:
-            extra: header lines of the CANCEL.
+            extra: header lines of the CANCEL, or of the BYE when a 2xx wins the race.
 
         Returns:
             False when none waits.
@@ -339,23 +339,24 @@ class InviteUac(FinalHandler):
             return False
         client.cause = cause
         client.ring_at = inf
+        client.cancel_lines = extra
         client.cancel_id = core.requests.next_id()
         if not client.reinvite:
             core.move(SessionInput.CANCEL)
         if client.transaction.state is ClientState.PROCEEDING:
-            self._send_cancel(client, now, extra)
+            self._send_cancel(client, now)
         else:
             client.cancel = _WANTED
         return True
 
-    def _send_cancel(self, client: OutgoingInvite, now: float, extra: str = "") -> None:
+    def _send_cancel(self, client: OutgoingInvite, now: float) -> None:
         """Send the CANCEL, and bound the wait for the INVITE's own final response (RFC 3261 section 9.1)."""
         core = self._core
         client.cancel = CancelState.SENT
         transaction = client.transaction
         cancel = ClientRequest(client.cancel_id, "CANCEL", client.uri, client.dialog, client.hop)
         cancel.flow = client.flow
-        core.requests.send(cancel, cancel_request(transaction.data, extra), transaction.branch, now)
+        core.requests.send(cancel, cancel_request(transaction.data, client.cancel_lines), transaction.branch, now)
         transaction.give_up_at(now + 64.0 * core.config.timers.t1)
 
     def receive(self, client: OutgoingInvite, response: Response, now: float) -> bool:
@@ -586,7 +587,7 @@ class InviteUac(FinalHandler):
         if not self._in_dialog.told:
             self._core.events.append(Failed(487, "Request Terminated", response, client.cause, False))
         by = By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
-        self._in_dialog.end_by_bye(client.cause, by, response, now)
+        self._in_dialog.end_by_bye(client.cause, by, response, now, client.cancel_lines)
 
     def _hang_up_fork(self, dialog: Dialog, now: float) -> None:
         """Send a BYE on a fork that is of no use (RFC 3261 section 13.2.2.4)."""

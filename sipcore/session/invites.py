@@ -91,6 +91,7 @@ class OutgoingInvite(ClientRequest):
         "acks",
         "cancel",
         "cancel_id",
+        "cancel_lines",
         "cause",
         "embedded",
         "final",
@@ -114,6 +115,8 @@ class OutgoingInvite(ClientRequest):
         """True once a final response was reported, or the INVITE is sent again in another record."""
         self.cancel = _NOT_CANCELLED
         self.cancel_id = 0
+        self.cancel_lines = ""
+        """Header lines of the CANCEL, such as its Reason, and of the BYE when a 2xx wins the race against it."""
         self.cause = _CANCELLED
         """Cause of its cancelling."""
         self.forks: dict[str, Fork] = {}
@@ -142,6 +145,7 @@ class OutgoingInvite(ClientRequest):
         new.has_offer = self.has_offer
         new.cancel = self.cancel
         new.cancel_id = self.cancel_id
+        new.cancel_lines = self.cancel_lines
         new.cause = self.cause
         new.ring_at = self.ring_at
         new.redirects = self.redirects

@@ -297,6 +297,13 @@ async def load(surroundings: Surroundings) -> list[Figure]:
         seen = list(peer.calls.values())
         short = [c for c in seen if c.state is State.ENDED and c.answered and c.ended - c.answered < hold - 0.5]
         closed = [call for call in short if closed_in_time(call, done, surroundings.time(CLOSED_WITHIN))]
+        for call in short:
+            if call not in closed:
+                last = max((kill.at for kill in done if kill.at <= call.ended), default=call.ended)
+                surroundings.say(
+                    f"{call.call_id} {call.reason!r}: {call.ended - call.answered:.2f} s after its 200, "
+                    f"{call.ended - last:.2f} s after a kill"
+                )
         opened = peer.at(State.UP, State.RINGING)
         unmatched = len(placed_calls(out) ^ set(peer.calls))
         surroundings.say(f"the load ended with {node.exit_code} after {ended:.0f} s\n{node.errors[-800:]}")

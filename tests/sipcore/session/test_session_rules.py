@@ -311,6 +311,30 @@ def test_a_cancel_waits_for_the_first_1xx() -> None:
     assert alice.told(Failed)[0].status == 487
 
 
+REASON = (("Reason", 'SIP ;cause=200 ;text="Call completed elsewhere"'),)
+
+
+def test_a_cancel_that_has_waited_carries_its_headers() -> None:
+    alice, _bob, wire = pair(drop=[1])
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    alice.session.cancel(0.1, REASON)
+    wire.run(0.6)
+    assert wire.last_request("CANCEL").headers.get("Reason") == REASON[0][1]
+
+
+@pytest.mark.parametrize("drop", [[], [1, 2]], ids=["after a 1xx", "without a 1xx"])
+def test_the_bye_of_a_call_whose_200_won_the_race_carries_the_headers_of_the_cancel(drop: list[int]) -> None:
+    alice, bob, wire = pair(drop=drop)
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    bob.session.accept(0.0, ANSWER)
+    alice.session.cancel(0.0, REASON)
+    wire.run(2.0)
+    assert wire.last_request("BYE").headers.get("Reason") == REASON[0][1], "RFC 3326: why the call ends"
+    assert alice.session.state is bob.session.state
+
+
 def test_a_cancel_without_any_1xx_is_never_sent_and_ends_with_the_invite() -> None:
     alice, _, wire = pair(drop=range(100))
     alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
