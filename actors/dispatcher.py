@@ -17,7 +17,6 @@ from typing import Any
 
 from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.transaction import stateless
-from sipswarm.sipcore.transaction.refusals import Refusals
 
 from .bus.link import Channel, RouterLink, Surroundings
 from .bus.messages import Prepared, Quarantined, SendFailed, SendSip, SipReceived
@@ -124,8 +123,6 @@ class Dispatcher:
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
-        self._refusals = Refusals()
-        """Of datagrams."""
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
         }
@@ -297,7 +294,7 @@ class Dispatcher:
         # Every datagram is read into one buffer: a buffer for each would leave the heap full of holes.
         receive, buffer, holds = opened.recvfrom_into, self._gate.poison.box.buffer, self._gate.poison.box.holds
         add, slots, key = self._batches.add, self._config.call_workers, self._config.call_id_key
-        refusals, now = self._refusals, self._loop.time()
+        refusals, now = self._gate.refusals, self._loop.time()
         passes, stops = None if self._gate.is_open else self._gate.lets_pass, self._gate.poison.stops
         for count in range(READS_PER_TURN):
             try:
@@ -370,7 +367,7 @@ class Dispatcher:
         if reply is None:
             return False
         if not record.flow:
-            self._refusals.note(record.data, 503, self._loop.time())
+            self._gate.refusals.note(record.data, 503, self._loop.time())
         self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
         self._answer(slot, record, reply)
         return True

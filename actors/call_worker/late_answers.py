@@ -13,6 +13,7 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.transaction.timers import TimerSettings
 
 from ..bus.messages import SipReceived
 from ..call.late_answer import LateAnswer
@@ -24,6 +25,7 @@ from ..runtime.peer import Peer
 from ..transport.local_addresses import LocalAddresses
 from .actor_table import ActorTable
 from .sessions import SessionConfigs
+from .succession import REASON
 
 MOST: Final = 1000
 """Late answers of one call worker at a time; 2xx beyond are counted only."""
@@ -37,7 +39,9 @@ class LateAnswers:
         configs: has the tags by which responses to calls of this slot are known.
     """
 
-    __slots__ = ("_actor_loop", "_actors", "_addresses", "_configs", "_identity", "_ignored", "_outbox")
+    __slots__ = (
+        *("_actor_loop", "_actors", "_addresses", "_configs", "_identity", "_ignored", "_outbox", "_restarted_until"),
+    )
 
     def __init__(
         self,
@@ -57,6 +61,11 @@ class LateAnswers:
         self._addresses = addresses
         self._outbox = outbox
         self._ignored = totals.cell("sipswarm_sip_late_answers_total", "ignored")
+        self._restarted_until = 0.0
+
+    def succeeded(self, now: float) -> None:
+        """Say for a while why calls are hung up of which nothing is kept: this process takes the place of another."""
+        self._restarted_until = now + TimerSettings().timeout
 
     def take(self, response: Response, source: Hop, record: SipReceived, now: float) -> bool:
         """Take a response without an actor; return whether it was a late answer."""
@@ -65,7 +74,7 @@ class LateAnswers:
         if self._actors.late_answers >= MOST:
             self._ignored.value += 1
         else:
-            actor = self._begin(response, source, record)
+            actor = self._begin(response, source, record, now)
             self._actor_loop.note_cause(actor, record.data)
             self._actor_loop.guarded(actor, actor.receive, response, source, record.flow, now)
             self._actor_loop.look_at(actor)
@@ -78,11 +87,12 @@ class LateAnswers:
         except ParseError:
             return False
 
-    def _begin(self, response: Response, source: Hop, record: SipReceived) -> LateAnswer:
+    def _begin(self, response: Response, source: Hop, record: SipReceived, now: float) -> LateAnswer:
         local = self._addresses.at(record.listener, record.local, record.host)
         identity = self._identity(local.seen.host)
         key = (response.call_id, response.from_tag or "")
-        session = InviteSession.late(self._configs.of(local, identity), self._configs.tokens, *key, source)
+        config, reason = self._configs.of(local, identity), (REASON,) if now < self._restarted_until else ()
+        session = InviteSession.late(config, self._configs.tokens, *key, source, reason)
         proxy = identity.outgoing_proxy
         peer = Peer((source.host,), (source.host,) if proxy is None else (source.host, proxy.host))
         actor = LateAnswer(session, self._outbox, peer)

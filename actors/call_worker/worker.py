@@ -194,6 +194,8 @@ class CallWorker:
             totals,
             identity=lambda host: self.arrivals.policy.identity or self.arrivals.account.identity(host),
         )
+        if surroundings.incarnation > 1:
+            late.succeeded(self.actor_loop.now())
         self.arrivals = Arrivals(
             config,
             self.output,

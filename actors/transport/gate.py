@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.transaction.refusals import Refusals
 
 from ..counting.totals import Totals
 from ..diagnosis.black_box import BlackBox
@@ -29,12 +30,14 @@ class Gate:
 
     Attributes:
         poison: asked after the sources.
+        refusals: datagrams that were refused for want of room; asked last.
     """
 
-    __slots__ = ("_called", "_networks", "_turned_away", "poison")
+    __slots__ = ("_called", "_networks", "_turned_away", "poison", "refusals")
 
     def __init__(self, networks: Sequence[str] | None, totals: Totals, box: BlackBox | None = None) -> None:
         self.poison = PoisonGate(box or BlackBox(), totals)
+        self.refusals = Refusals()
         self._networks = Networks(networks) if networks is not None else None
         self._called: dict[str, None] = {}
         self._turned_away = totals.cell("sipswarm_sip_refused_total", "stranger")

@@ -30,7 +30,7 @@ from ..auth.digest import CredentialsLookup
 from ..errors import ParseError
 from ..leniency import Leniency
 from ..message.fields import Replaces
-from ..message.header_lines import HeaderPairs
+from ..message.header_lines import HeaderPairs, lines_of
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
@@ -124,18 +124,27 @@ class InviteSession:
         return session
 
     @classmethod
-    def late(cls, config: SessionConfig, tokens: Tokens, call_id: str, local_tag: str, source: Hop) -> InviteSession:
+    def late(
+        cls,
+        config: SessionConfig,
+        tokens: Tokens,
+        call_id: str,
+        local_tag: str,
+        source: Hop,
+        headers: HeaderPairs = (),
+    ) -> InviteSession:
         """Return the session that ends what is left of a call of which nothing is kept: see `InviteUac.take_late`.
 
         Args:
             call_id, local_tag: of the call, which was placed here.
             source: where the 2xx came from, which `receive` gets next.
+            headers: of the BYE.
         """
         core = SessionCore(config, tokens, call_id, local_tag, source, is_caller=True)
         core.home = core.domain = source.host
         core.state = SessionState.TERMINATING
         session = cls(core)
-        session.parts.uac.take_over()
+        session.parts.uac.take_over(lines_of(headers))
         return session
 
     @classmethod

@@ -13,7 +13,8 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call.local_tags import LocalTags
 from sipswarm.actors.call_worker.actor_table import Entries
-from sipswarm.actors.call_worker.late_answers import MOST
+from sipswarm.actors.call_worker.late_answers import MOST, LateAnswers
+from sipswarm.actors.call_worker.succession import REASON
 from sipswarm.actors.errors import CallError
 from sipswarm.actors.transport.names.dns_records import Answer
 from sipswarm.actors.transport.names.resolver import Resolver
@@ -253,3 +254,18 @@ def test_a_tag_is_known_by_its_call_id_and_the_secret_of_its_slot() -> None:
     for tag in (made[1][::-1], made[1][:-1], made[1] + "0", "", "ü" * 20, "\udcff", "0" * 20):
         assert not tags.minted("call-1", tag)
     assert not tags.minted("call-2", made[1])
+
+
+@pytest.mark.parametrize("age", [0.0, 31.0, 33.0])
+def test_the_bye_says_when_a_process_has_died_whose_call_it_may_be(age: float) -> None:
+    async def scenario(alice: UserAgent, peer: Peer, invite: Request) -> None:
+        late = worker_of(alice).arrivals._take_late.__self__  # type: ignore[attr-defined]
+        assert isinstance(late, LateAnswers)
+        late.succeeded(asyncio.get_running_loop().time() - age)
+        peer.send(answered(invite, "a", peer.uri("there")), invite)
+        await asyncio.sleep(0.5)
+        bye = peer.requests[1]
+        assert bye.method == "BYE"
+        assert bye.headers.get("Reason") == (REASON[1] if age < 32.0 else None)
+
+    after_timer_b(scenario)

@@ -145,12 +145,14 @@ def test_a_call_hangs_up_no_more_late_dialogs_than_the_limit() -> None:
 def test_of_a_call_that_is_not_kept_the_rest_is_ended_by_a_session_of_its_own() -> None:
     first = begun()
     (invite,) = sent(first)
-    session = InviteSession.late(config(ALICE), tokens(2), first.call_id, first.local_tag, BOB)
+    reason = ("Reason", 'SIP;cause=500;text="worker restarted"')
+    session = InviteSession.late(config(ALICE), tokens(2), first.call_id, first.local_tag, BOB, (reason,))
     answer(session, invite, "a", LONG_AFTER)
     answer(session, invite, "b", LONG_AFTER)
     requests = sent(session)
     assert ended(requests[:2], "a")
     assert ended(requests[2:], "b")
+    assert [each.headers.get("Reason") for each in requests] == [None, reason[1], None, reason[1]]
     for bye in (requests[1], requests[3]):
         session.receive(parse(Response.to_request(bye, 200).to_bytes()), BOB, LONG_AFTER)
     pass_time(session, LONG_AFTER + 10.0)
