@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from .attributes import Attributes
+from .markup import excerpt
+
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "fixed": ("value",),
     "uniform": ("min", "max"),
@@ -30,3 +33,33 @@ class Distribution:
     """A key of `PARAMETERS`."""
     parameters: tuple[float, ...]
     """In the order of `PARAMETERS`."""
+
+
+def of_pause(attributes: Attributes) -> Distribution | None:
+    """Return the distribution of a `pause`; None = it has none, so that the default pause holds.
+
+    Files for old versions name it by an attribute of its own (`normal="true"`), or by `min` and `max` alone.
+    """
+    if "distribution" in attributes:
+        return of(attributes)
+    for name in PARAMETERS:
+        if name in attributes and name not in {"fixed", "uniform"}:
+            return _with(attributes, name)
+    if "min" in attributes or "max" in attributes:
+        return _with(attributes, "uniform")
+    if "milliseconds" in attributes:
+        return Distribution("fixed", (attributes.number("milliseconds"),))
+    return None
+
+
+def of(attributes: Attributes) -> Distribution | None:
+    """Return the distribution that the attribute `distribution` names; None = a fault was noted."""
+    name = attributes.needed("distribution")
+    if name not in PARAMETERS:
+        attributes.fault(f"{excerpt(name)} is no distribution; write one of {', '.join(PARAMETERS)}")
+        return None
+    return _with(attributes, name)
+
+
+def _with(attributes: Attributes, name: str) -> Distribution:
+    return Distribution(name, tuple(attributes.number(each) for each in PARAMETERS[name]))

@@ -1,0 +1,91 @@
+"""The attributes of an element as values: each value that cannot be taken is a fault with its line."""
+
+import math
+import re
+from collections.abc import Collection
+from typing import Final
+
+from .findings import Findings
+from .markup import Element, excerpt
+
+_INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,9}")
+_TRUE: Final = "true"
+_FALSE: Final = "false"
+
+
+class Attributes:
+    """The attributes of one element.
+
+    Args:
+        known: names that its element may have; another one is told and ignored.
+    """
+
+    def __init__(self, element: Element, findings: Findings, known: Collection[str] | None = None) -> None:
+        self.element = element
+        self._findings = findings
+        for name in element.attributes:
+            if known is not None and name not in known:
+                findings.tolerate(element.line, f"attribute {excerpt(name)} of <{element.name}>", "nothing")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.element.attributes
+
+    def text(self, name: str) -> str:
+        """Return a value as it is written; empty = it is absent."""
+        return self.element.attributes.get(name, "")
+
+    def needed(self, name: str) -> str:
+        """Return a value that must be there and not empty."""
+        value = self.text(name)
+        if not value:
+            self.fault(f'<{self.element.name}> has no {name}; write {name}="…"')
+        return value
+
+    def integer(self, name: str) -> int:
+        """Return a whole number; 0 = it is absent."""
+        value = self.text(name)
+        if name not in self or _INTEGER.fullmatch(value):
+            return int(value or "0")
+        self._wrong(name, "a whole number")
+        return 0
+
+    def number(self, name: str) -> float:
+        """Return a number that must be there."""
+        value = self.needed(name)
+        try:
+            found = float(value) if "_" not in value else math.nan
+        except ValueError:
+            found = math.nan
+        if value and not math.isfinite(found):
+            self._wrong(name, "a number")
+        return found if math.isfinite(found) else 0.0
+
+    def milliseconds(self, name: str) -> float:
+        """Return a time in seconds that is written in whole milliseconds; 0 = it is absent."""
+        found = self.integer(name)
+        if found < 0:
+            self._wrong(name, "a number of milliseconds")
+        return max(0, found) / 1000
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """Return whether a value is `true` or a number other than 0."""
+        value = self.text(name)
+        if name not in self:
+            return default
+        if value in {_TRUE, _FALSE}:
+            return value == _TRUE
+        if _INTEGER.fullmatch(value):
+            return int(value) != 0
+        self._wrong(name, "true or false")
+        return default
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return names that are separated by commas; at least one must be there."""
+        return tuple(each.strip() for each in self.needed(name).split(",") if each.strip())
+
+    def fault(self, text: str) -> None:
+        """Note a fault of the element."""
+        self._findings.fault(self.element.line, text)
+
+    def _wrong(self, name: str, wanted: str) -> None:
+        self.fault(f'{name}="{excerpt(self.text(name))}" of <{self.element.name}> is not {wanted}; write {wanted}')
