@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from .faults import ScenarioFileError
-from .language import PARENTS, ROOT
+from .language import ACTIONS, COMMANDS, PARENTS, ROOT
 
 MOST_OCTETS: Final = 1 << 20
 """Octets of a file."""
@@ -35,6 +35,8 @@ _ATTRIBUTE: Final = re.compile(r"""[^\s=<>/"']+""")
 _BLANK: Final = re.compile(r"\s*")
 _MARKUP: Final = re.compile(r"\n[ \t]*<[A-Za-z/!]|<!\[CDATA\[|\]\]>")
 """What is in an attribute only when its closing quote is missing."""
+_LOST: Final = re.compile(rf"(?:^|\s)({'|'.join((*COMMANDS, *ACTIONS, 'label'))})\s+\w+\s*=\s*[\"']")
+"""Text that was an element before its `<` was lost."""
 _CODED: Final = re.compile(r"\\(.)|&(lt|gt|amp|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});", re.DOTALL)
 _LATIN: Final = re.compile(r"<\?xml[^>]*\bencoding\s*=\s*[\"']\s*(?:iso-?8859-?1|latin-?1|windows-1252)\b", re.IGNORECASE)
 _ESCAPES: Final = {"\\": "\\", '"': '"', "n": "\n", "t": "\t", "r": "\r"}
@@ -209,6 +211,8 @@ class _Scanner:
         found = self._text[begin:end]
         if not found.isspace() and found:
             at = begin + len(found) - len(found.lstrip())
+            if (lost := _LOST.search(found)) is not None:
+                self._refuse(begin + lost.start(1), f"{excerpt(lost[0])} stands outside of elements; write < before it")
             self.tolerate(at, f"text outside of CDATA: {excerpt(found)}", "nothing")
 
     def _markup(self, at: int) -> int:

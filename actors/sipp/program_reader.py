@@ -87,6 +87,8 @@ class _Reader:
             ScenarioFileError: see `read`.
         """
         root = self._document.root
+        if root.text is not None:
+            self._findings.fault(root.text_line, "a CDATA section outside of commands; write it between <send> and </send>")
         Attributes(root, self._findings, ("name",))
         for element in root.children:
             self._read(element)
@@ -217,6 +219,8 @@ class _Reader:
         """The attributes that all commands have, and the actions."""
         element = attributes.element
         self._refuse_children(element, (ACTION,))
+        if element.text is not None and element.name not in {"send", "sendCmd"}:
+            self._findings.tolerate(element.text_line, f"a CDATA section in <{element.name}>", "nothing")
         actions = tuple(each for child in element.children if child.name == ACTION for each in child.children)
         for action in actions:
             self._actions.read(action)

@@ -1,0 +1,50 @@
+"""Scenario files on disk, and those that come with the program under SIPp's names."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from ..errors import ConfigurationError
+from ..host.named_files import read_octets
+from .markup import MOST_OCTETS, Document, read
+
+BUILTIN: Final = ("uac", "uac_pcap", "uas", "regexp", "branchc", "branchs", "ooc_default")
+"""The scenarios of `-sn`; `-sd` prints them."""
+SUFFIX: Final = ".xml"
+"""Of scenario files of SIPp; a file with another one is a Python file."""
+
+
+def read_file(path: str) -> Document:
+    """Return the elements of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+        ScenarioFileError: its markup cannot be taken.
+    """
+    return read(read_octets(path, "a scenario file of SIPp", MOST_OCTETS, again=True), path)
+
+
+def text_of(name: str) -> str:
+    """Return a scenario that comes with the program, as it is written.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    if name not in BUILTIN:
+        raise ConfigurationError(f"there is no scenario {name!r}; write one of {', '.join(BUILTIN)}")
+    folder = resources.files(__package__).joinpath("builtin")
+    return folder.joinpath(f"{name}{SUFFIX}").read_text(encoding="utf-8")
+
+
+def read_builtin(name: str) -> Document:
+    """Return the elements of a scenario that comes with the program.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    return read(text_of(name).encode(), name)
+
+
+def label_of(path: str) -> str:
+    """Return the name of a file in metrics and rows: its own without folder and suffix."""
+    return Path(path).name.removesuffix(SUFFIX)
