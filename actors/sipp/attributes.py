@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from .findings import Findings
+from .language import NEWER
 from .markup import Element, excerpt
 
 _INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,9}")
@@ -24,7 +25,9 @@ class Attributes:
         self.element = element
         self._findings = findings
         for name in element.attributes:
-            if known is not None and name not in known:
+            if known is not None and name in NEWER:
+                self.fault(f"attribute {name} of <{element.name}> is not supported yet")
+            elif known is not None and name not in known:
                 findings.tolerate(element.line, f"attribute {excerpt(name)} of <{element.name}>", "nothing")
 
     def __contains__(self, name: str) -> bool:

@@ -103,7 +103,7 @@ UNSUPPORTED: Final = re.compile(r"tdmmap\b.*|rtpstream_video_port|crypto(?:tag|s
 _STOP: Final = re.compile(r"\\x|\[")
 _FIELD: Final = re.compile(r"field([0-9]*)")
 _OFFSET: Final = re.compile(r"[+-][0-9]+")
-_HEX: Final = re.compile(r"\\x([0-9A-Fa-f]{1,2})?")
+_HEX: Final = re.compile(r"\\x([0-9A-Fa-f]{1,2})")
 _STATUS: Final = re.compile(r"\s*([0-9]+)(?:\s|$)")
 _LEADING_SPACES: Final = re.compile(r"\n +")
 _LEADING_TABS: Final = re.compile(r"\n\t+")
@@ -203,32 +203,37 @@ class KeywordReader:
                 parts.add(part)
                 line += text.count("\n", at, end)
                 at = end
+            elif (found := _HEX.match(text, at)) is not None:
+                parts.add(chr(int(found[1], 16)))
+                at = found.end()
+                if len(found[1]) < 2:
+                    self._tell_digits(text[at - 3 : at + 1], line)
             else:
-                found = _HEX.match(text, at)
-                digits = found[1] if found else ""
-                parts.add(chr(int(digits, 16)) if digits else "")
-                if digits is None or len(digits) < 2:
-                    self.findings.tolerate(
-                        line, f"{excerpt(text[at : at + 4])} is no octet of two digits", "SIPp takes it: a character is lost"
-                    )
-                at += 4 if digits else 3
+                parts.add("\\x")
+                self._tell_digits(text[at : at + 4], line)
+                at += 2
         _add_text(parts, text[at:], line)
         return Template(_with_one_length(parts.all()), first)
+
+    def _tell_digits(self, found: str, line: int) -> None:
+        self.findings.tolerate(line, f"{excerpt(found)} without two digits", "SIPp 3.7 takes it; 3.6 loses a character")
 
     def _bracket(self, text: str, at: int, line: int) -> tuple[Part, int]:
         """(what a `[` begins, where that ends)."""
         end = _closing(text, at)
         following = text.find("[", at + 1, end if end > 0 else at + WINDOW)
-        signs = text.startswith("authentication", at + 1)
-        if following >= 0 and not signs:
+        nests = text.startswith(_WITH_PARAMETERS, at + 1)
+        if following >= 0 and not nests:
             return "[", at + 1
         keyword = text[at + 1 : end] if end > 0 else ""
-        if not 0 < len(keyword) <= LONGEST or ("\n" in keyword and not signs):
+        if not 0 < len(keyword) <= LONGEST or ("\n" in keyword and not nests):
             self.findings.fault(line, f"{excerpt(text[at : at + 30])} is no keyword; write \\x5b for a [ that is text")
             return "[", at + 1
         return self._keyword(keyword, line), end + 1
 
     def _keyword(self, keyword: str, line: int) -> Part:
+        if "[" in keyword and '"' not in keyword:
+            self.findings.tolerate(line, f"keywords in [{excerpt(keyword)}]", "filled in; SIPp up to 3.7 sends them as text")
         name, offset = _offset(keyword)
         if name in NUMBERS:
             self.findings.use(KEYWORDS, name, line)
@@ -264,12 +269,11 @@ class KeywordReader:
             return LastHeader(header.removesuffix(".value").removesuffix(":"), value_only)
         if name.startswith("authentication"):
             return self._authentication(keyword, line)
-        if name in self.keys:
-            self.findings.use(KEYS, name, line)
-            return self.keys[name]
-        self.findings.use(KEYS, name, line)
+        self.findings.use(KEYS, keyword, line)
+        if keyword in self.keys:
+            return self.keys[keyword]
         self.findings.fault(
-            line, f"[{excerpt(name)}] is no keyword; write -key {excerpt(name)} VALUE, or \\x5b for a [ that is text"
+            line, f"[{excerpt(keyword)}] is no keyword; write -key {excerpt(keyword)} VALUE, or \\x5b for a [ that is text"
         )
         return ""
 
@@ -302,10 +306,6 @@ class KeywordReader:
     def _authentication(self, keyword: str, line: int) -> Part:
         self.findings.use(KEYWORDS, "authentication", line)
         values = [parameter(keyword, name) for name in CREDENTIALS]
-        if "[" in keyword and '"' not in keyword:
-            self.findings.tolerate(
-                line, "keywords in [authentication …] without quotes", "filled in; SIPp sends them as text"
-            )
         return Authentication(*(self.text(each, line) for each in values))
 
 
@@ -321,11 +321,10 @@ def _offset(keyword: str) -> tuple[str, int]:
 def _closing(text: str, at: int) -> int:
     """Where the `]` of a `[` stands; -1 = nowhere.
 
-    A keyword with parameters may have quotes, in which a bracket is text, and `[authentication …]` other keywords.
+    A keyword with parameters may have quotes, in which a bracket is text, and other keywords as their values.
     """
     if not text.startswith(_WITH_PARAMETERS, at + 1):
         return text.find("]", at + 1, at + WINDOW)
-    nested = text.startswith("authentication", at + 1)
     depth = 0
     quoted = False
     for index in range(at + 1, min(len(text), at + WINDOW)):
@@ -334,7 +333,7 @@ def _closing(text: str, at: int) -> int:
             quoted = not quoted
         elif quoted:
             continue
-        elif character == "[" and nested:
+        elif character == "[":
             depth += 1
         elif character == "]":
             if not depth:

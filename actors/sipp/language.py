@@ -53,6 +53,9 @@ _DISTRIBUTION: Final = frozenset(
 _OLD_PAUSE: Final = frozenset(("exponential", "gamma", "lognormal", "negbin", "normal", "pareto", "uniform", "weibull"))
 """Attributes of a pause that name its distribution in files for old versions."""
 
+NEWER: Final = frozenset(("dialog", "timeout_variable"))
+"""Attributes of commands in versions after 3.7: they are refused, because a call would be another one without them."""
+
 COMMANDS: Final[Mapping[str, frozenset[str]]] = {
     "send": _COMMON | {"ack_txn", "retrans", "start_txn", "timeout"},
     "recv": _COMMON

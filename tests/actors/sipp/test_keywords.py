@@ -59,6 +59,7 @@ def test_a_command_has_no_line_end_behind_its_body() -> None:
     [
         ("a\nb\r\nc", ("a\r\nb\r\r\nc",)),
         (r"\x5b\x5D\x41\x0a", ("[]A\n",)),
+        (r"\x4g \xgC", ("\x04g \\xgC",)),
         ("[call_id]", (Value("call_id"),)),
         ("<[routes]>", ("<", Value("routes", True), ">")),
         ("[cseq+12][remote_port-3]", (Number("cseq", 12), Number("remote_port", -3))),
@@ -75,8 +76,9 @@ def test_a_command_has_no_line_end_behind_its_body() -> None:
             Value("last_Request_URI"), Number("last_cseq_number", -1), Value("last_message"),
         )),
         ("[$1][$a b]", (Variable("1"), Variable("a b"))),
-        ("[field0][field12 file=\"a b.csv\" line=[$n]]", (Field(0, "", None), "[field12 file=\"a b.csv\" line=",
-                                                           Variable("n"), "]")),
+        ('[field0][field12 file="a b.csv" line=[$n]]', (
+            Field(0, "", None), Field(12, "a b.csv", Template((Variable("n"),), 1)),
+        )),
         ('[field1 file=u.csv line="[$n]"]', (Field(1, "u.csv", Template((Variable("n"),), 1)),)),
         ("[file name=x.bin]", (File(plain("x.bin")),)),
         ("[fill variable=7]", (Fill("X", "7"),)),
@@ -140,10 +142,11 @@ def test_what_is_no_keyword_is_a_fault_with_its_line(text: str, fault: str) -> N
     [
         ("[call_id+1]", ("the offset of [call_id+1]", "nothing: [call_id]")),
         ("[field]", ("[field] without a number", "[field0]")),
-        (r"a\x5zb", (r"\x5z is no octet of two digits", "SIPp takes it: a character is lost")),
+        (r"a\x5zb", (r"\x5z without two digits", "SIPp 3.7 takes it; 3.6 loses a character")),
+        (r"a\xgb", (r"\xgb without two digits", "SIPp 3.7 takes it; 3.6 loses a character")),
         (
             "[authentication username=[field0]]",
-            ("keywords in [authentication …] without quotes", "filled in; SIPp sends them as text"),
+            ("keywords in [authentication username=[field0]]", "filled in; SIPp up to 3.7 sends them as text"),
         ),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_value_that_ends_with_a_line_end_takes_the_next_one_along() -> None:
 def test_numbers_branches_and_files() -> None:
     call = Call(texts={"call_id": "c1"}, numbers={"cseq": 4, "remote_port": 5060}, variables={"n": "5.000000"})
     made = text("[call_id] [cseq+1] [remote_port-60] [branch] [branch-2] [file name=[call_id]] [fill text=ab variable=n]")
-    assert made.render(call) == "c1 5 5000 z9hG4bK-1-1-7 z9hG4bK-1-1-5 [file name=c1] ababa"
+    assert made.render(call) == "c1 5 5000 z9hG4bK-1-1-7 z9hG4bK-1-1-5 <c1> ababa"
     assert text('[file name="[call_id].bin"]').render(call) == "<c1.bin>"
 
 
