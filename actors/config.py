@@ -310,11 +310,25 @@ class LoadConfig:
     """Digits the peer must send."""
     scenario: str = option(
         "",
+        "-sf",
         "--scenario",
         check=Kind.TEXT,
-        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival instead of a plain call.",
+        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival instead of a plain call; "
+        "FILE.xml: a scenario file of SIPp, so far only to be checked.",
     )
-    """Python file and function as FILE:NAME that are run for each arrival, instead of a plain call."""
+    """Python file and function as FILE:NAME that are run for each arrival, instead of a plain call; or a scenario file of
+    SIPp."""
+    keys: tuple[tuple[str, str], ...] = option(
+        (),
+        "-key",
+        check=Kind.PAIR,
+        many=True,
+        about="NAME VALUE: text of the keyword [NAME] in a scenario file of SIPp; repeatable.",
+    )
+    """Names and values of keywords of a scenario file of SIPp."""
+    allow_exec: bool = option(
+        False, "--allow-exec", check=Flag(), about="Let a scenario file of SIPp run programs (exec command)."
+    )
     run_time: float = option(
         240.0,
         "--run-time",

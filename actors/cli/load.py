@@ -107,9 +107,17 @@ def load(
     99 thresholds failed, 105 cut short, 107 scenario failed.
     """
     from . import check
-    from .loads import method
+    from .loads import method, sipp_file
     from .target import checked_hop, complete, target_networks
 
+    sipp_file.check_options(config)
+    if sipp_file.is_named(config):
+        if check.asked():
+            return sipp_file.checked(config)
+        raise click.UsageError(
+            f"{config.scenario}: scenario files of SIPp can only be checked so far: sipswarm check load …; "
+            "docs/from-sipp.md shows the same in Python"
+        )
     if not check.asked():
         need_descriptors(settings)
     config = method.checked(_checked(config, own), own.thresholds)

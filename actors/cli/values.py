@@ -514,6 +514,7 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.HEADER: Header(),
     Kind.NETWORK: Network(),
     Kind.OWN_URI: OwnUri(),
+    Kind.PAIR: click.Tuple([str, str]),
     Kind.PASSWORD_FILE: FilePath("give a file that you may read", exists=True, dir_okay=False),
     Kind.PEM: click.Path(dir_okay=False),
     Kind.PORT_RANGE: PortRange(),

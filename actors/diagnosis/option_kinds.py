@@ -32,6 +32,8 @@ class Kind(Enum):
     """`ADDRESS/LENGTH`, or an address."""
     OWN_URI = auto()
     """A SIP URI with a host, which may lack its scheme."""
+    PAIR = auto()
+    """A name and a value, as two arguments."""
     PASSWORD_FILE = auto()
     """A file whose first line is the value."""
     PEM = auto()

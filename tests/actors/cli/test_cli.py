@@ -268,6 +268,8 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--dtmf": ["12"],
         "--expect-dtmf": ["="],
         "--scenario": ["a.py"],
+        "-key": ["tenant", "blue"],
+        "--allow-exec": [],
         "--run-time": ["9s"],
         "--data": ["a.csv"],
         "--method": ["options"],

@@ -1,0 +1,90 @@
+"""`sipswarm check load HOST -sf FILE.xml`: the report on a scenario file of SIPp, and the exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.cli import main
+from sipswarm.actors.sipp import scenario_file
+
+INVITE = "<send><![CDATA[\nINVITE sip:[service] SIP/2.0\nX-Tenant: [tenant]\n]]></send>"
+OK = '<recv response="200"/>'
+
+
+def written(tmp_path: Path, inside: str, name: str = "a.xml") -> str:
+    file = tmp_path / name
+    file.write_text(f"<scenario name='x'>\n{inside}\n</scenario>")
+    return str(file)
+
+
+def test_a_file_that_can_be_run_is_shown_and_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "uac.XML"
+    file.write_text(scenario_file.text_of("uac"))
+    assert main(["check", "load", "127.0.0.1", "-sf", str(file)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:2] == [f"scenario: {file} (caller)", "role: sends, its first message is sent; 9 commands"]
+    assert shown[-9] == f"0 {file}:4 send INVITE"
+
+
+def test_a_key_of_the_command_line_is_needed_and_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, INVITE + OK)
+    assert main(["check", "load", "127.0.0.1", "-sf", file]) == 2
+    assert f"NOT POSSIBLE: {file}:4: [tenant] is no keyword; write -key tenant VALUE" in capsys.readouterr().out
+    assert main(["check", "load", "127.0.0.1", "--scenario", file, "-key", "tenant", "blue"]) == 0
+    assert "keywords of -key: tenant (4)" in capsys.readouterr().out
+
+
+def test_programs_run_only_when_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, f'{INVITE}<nop><action><exec command="ls"/></action></nop>')
+    load = ["check", "load", "127.0.0.1", "-sf", file, "-key", "tenant", "blue"]
+    assert main(load) == 2
+    assert '<exec command="ls"> runs a program; allow it with --allow-exec' in capsys.readouterr().out
+    assert main([*load, "--allow-exec"]) == 0
+    assert "programs of exec: ls (5)" in capsys.readouterr().out
+
+
+def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inside = (
+        f'{INVITE}<nop><action><exec play_pcap_audio="a.pcap"/><log message="[field0] [field1 file=u.csv]"/></action></nop>'
+    )
+    load = ["check", "load", "127.0.0.1", "-sf", written(tmp_path, inside), "-key", "tenant", "blue"]
+    assert main(load) == 2
+    missing = [line for line in capsys.readouterr().out.splitlines() if line.startswith("MISSING")]
+    assert missing == [
+        "MISSING: a.pcap: there is no such file; give it beside the scenario file or in this folder",
+        "MISSING: injection file: the scenario file takes fields of it; give it with -inf",
+        "MISSING: u.csv: the scenario file takes fields of it; give it with -inf",
+    ]
+    (tmp_path / "a.pcap").touch()
+    assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ('<recv request="INVITE"/>', "a.xml:2: the first message of its calls is received"),
+        ("<![CDATA[", "a.xml:2: the CDATA section that begins here is not closed"),
+        ("", "a.xml:1: there is neither <send> nor <recv> in it"),
+    ],
+)
+def test_a_file_that_a_load_cannot_use_is_an_error_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], inside: str, said: str
+) -> None:
+    assert main(["check", "load", "127.0.0.1", "-sf", written(tmp_path, inside)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "load", "127.0.0.1", "-sf", str(tmp_path / "no.xml")]) == 2
+    assert "no.xml: No such file or directory; give a scenario file of SIPp" in capsys.readouterr().err
+
+
+def test_a_load_does_not_run_such_a_file_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, INVITE)]) == 2
+    assert "scenario files of SIPp can only be checked so far" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["-key", "a", "b"], ["--allow-exec"]])
+def test_options_of_such_files_need_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["load", "127.0.0.1", "-m", "1", *option]) == 2
+    assert f"{option[0]} is for a scenario file of SIPp" in capsys.readouterr().err
