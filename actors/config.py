@@ -30,12 +30,12 @@ from .diagnosis.option_kinds import Option as Option
 from .diagnosis.option_kinds import Seconds as Seconds
 from .diagnosis.option_kinds import option as option
 from .diagnosis.server_options import ServerConfig as ServerConfig
+from .diagnosis.sipp_options import SippFileConfig as SippFileConfig
 from .errors import ConfigurationError
 
 TRANSPORTS = ("udp", "tcp", "tls")
 LEAST_RTP_PORT: Final = 1024
 MOST_RTP_PORT: Final = 65534
-
 
 CALL_METHOD: Final = "invite"
 """The method of a load whose arrivals are calls."""
@@ -313,22 +313,10 @@ class LoadConfig:
         "-sf",
         "--scenario",
         check=Kind.TEXT,
-        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival instead of a plain call; "
-        "FILE.xml: a scenario file of SIPp, so far only to be checked.",
+        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival. FILE.xml of SIPp: only to be checked.",
     )
-    """Python file and function as FILE:NAME that are run for each arrival, instead of a plain call; or a scenario file of
-    SIPp."""
-    keys: tuple[tuple[str, str], ...] = option(
-        (),
-        "-key",
-        check=Kind.PAIR,
-        many=True,
-        about="NAME VALUE: text of the keyword [NAME] in a scenario file of SIPp; repeatable.",
-    )
-    """Names and values of keywords of a scenario file of SIPp."""
-    allow_exec: bool = option(
-        False, "--allow-exec", check=Flag(), about="Let a scenario file of SIPp run programs (exec command)."
-    )
+    """Python file and function as FILE:NAME, or a scenario file of SIPp, that is run for each arrival."""
+    sipp: SippFileConfig = SippFileConfig()
     run_time: float = option(
         240.0,
         "--run-time",

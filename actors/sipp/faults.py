@@ -32,14 +32,18 @@ class ScenarioFileError(ConfigurationError):
         file: its path as the user wrote it.
         line: from 1.
         text: what is wrong, and what to write instead.
+        more: further faults, on the same line or below.
     """
 
-    def __init__(self, file: str, line: int, text: str) -> None:
-        super().__init__(f"{file}:{line}: {text}")
+    def __init__(self, file: str, line: int, text: str, more: Sequence[Fault] = ()) -> None:
         self.file = file
         """The path of the file."""
-        self.faults: tuple[Fault, ...] = (Fault(line, text),)
+        self.faults: tuple[Fault, ...] = (Fault(line, text), *more)
         """All faults, at least one, in the order of their lines."""
+        lines = [f"{file}:{each.line}: {each.text}" for each in self.faults[:MOST_SHOWN]]
+        if len(self.faults) > MOST_SHOWN:
+            lines.append(f"{file}: {len(self.faults) - MOST_SHOWN} more faults")
+        super().__init__("\n".join(lines))
 
     @classmethod
     def of(cls, file: str, faults: Sequence[Fault]) -> Self:
@@ -48,11 +52,5 @@ class ScenarioFileError(ConfigurationError):
         Args:
             faults: at least one.
         """
-        ordered = sorted(faults, key=lambda each: each.line)
-        error = cls(file, ordered[0].line, ordered[0].text)
-        error.faults = tuple(ordered)
-        lines = [f"{file}:{each.line}: {each.text}" for each in ordered[:MOST_SHOWN]]
-        if len(ordered) > MOST_SHOWN:
-            lines.append(f"{file}: {len(ordered) - MOST_SHOWN} more faults")
-        error.args = ("\n".join(lines),)
-        return error
+        first, *more = sorted(faults, key=lambda each: each.line)
+        return cls(file, first.line, first.text, more)

@@ -97,7 +97,9 @@ CONSTANTS: Final = frozenset(
 """Keywords that are the same for all calls of a run, for `Template.bound`; `local_port` is one too over UDP."""
 VANISHING: Final = frozenset(("routes",))
 """Keywords of `TEXTS` whose line end goes too when they are empty."""
-UNSUPPORTED: Final = re.compile(r"tdmmap\b.*|rtpstream_video_port|crypto(?:tag|suite|keyparams)\w*|ueaescm\w*", re.DOTALL)
+UNSUPPORTED: Final = re.compile(
+    r"tdmmap\b.*|rtpstream_video_port|crypto(?:tag|suite|keyparams)\w*|ueaescm\w*", re.DOTALL
+)
 """Keywords of SIPp that are refused."""
 
 _STOP: Final = re.compile(r"\\x|\[")
@@ -161,7 +163,7 @@ class KeywordReader:
         first = template.parts[0] if template.parts else ""
         word, blank, rest = first.partition(" ") if isinstance(first, str) else ("", "", "")
         has_body = bool(whole.partition("\n\n")[2])
-        if not blank or "\r" in word:
+        if not word or not blank or "\r" in word:
             self.findings.fault(line, "the method or SIP/2.0 is a keyword or missing; write it, and a blank behind it")
             return template
         if word != "SIP/2.0":
@@ -233,7 +235,9 @@ class KeywordReader:
 
     def _keyword(self, keyword: str, line: int) -> Part:
         if "[" in keyword and '"' not in keyword:
-            self.findings.tolerate(line, f"keywords in [{excerpt(keyword)}]", "filled in; SIPp up to 3.7 sends them as text")
+            self.findings.tolerate(
+                line, f"keywords in [{excerpt(keyword)}]", "filled in; SIPp up to 3.7 sends them as text"
+            )
         name, offset = _offset(keyword)
         if name in NUMBERS:
             self.findings.use(KEYWORDS, name, line)
@@ -273,7 +277,8 @@ class KeywordReader:
         if keyword in self.keys:
             return self.keys[keyword]
         self.findings.fault(
-            line, f"[{excerpt(keyword)}] is no keyword; write -key {excerpt(keyword)} VALUE, or \\x5b for a [ that is text"
+            line,
+            f"[{excerpt(keyword)}] is no keyword; write -key {excerpt(keyword)} VALUE, or \\x5b for a [ that is text",
         )
         return ""
 

@@ -11,7 +11,6 @@ the file is what is sent. `shown` decodes it for people.
 
 import re
 from bisect import bisect_left
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -30,15 +29,19 @@ MOST_TOLERATIONS: Final = 4000
 EXCERPT: Final = 40
 """Characters of a file in the description of a mistake."""
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:-]*", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"""[^\s=<>/"']+""")
 _BLANK: Final = re.compile(r"\s*")
 _MARKUP: Final = re.compile(r"\n[ \t]*<[A-Za-z/!]|<!\[CDATA\[|\]\]>")
 """What is in an attribute only when its closing quote is missing."""
-_LOST: Final = re.compile(rf"(?:^|\s)({'|'.join((*COMMANDS, *ACTIONS, 'label'))})\s+\w+\s*=\s*[\"']")
-"""Text that was an element before its `<` was lost."""
+_COMMAND: Final = re.compile(rf"\b(?:{'|'.join((*COMMANDS, *ACTIONS, 'label'))})\s")
+_FOLLOWS: Final = re.compile(r"\s*\w+\s*=\s*[\"']")
+"""What stands behind the name of an element whose `<` was lost."""
 _CODED: Final = re.compile(r"\\(.)|&(lt|gt|amp|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});", re.DOTALL)
-_LATIN: Final = re.compile(r"<\?xml[^>]*\bencoding\s*=\s*[\"']\s*(?:iso-?8859-?1|latin-?1|windows-1252)\b", re.IGNORECASE)
+_LATIN: Final = re.compile(
+    r"<\?xml[^>]*\bencoding\s*=\s*[\"']\s*(?:iso-?8859-?1|latin-?1|windows-1252)\b", re.IGNORECASE
+)
 _ESCAPES: Final = {"\\": "\\", '"': '"', "n": "\n", "t": "\t", "r": "\r"}
 _ENTITIES: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
@@ -97,10 +100,10 @@ def read(octets: bytes, file: str) -> Document:
     """
     if len(octets) > MOST_OCTETS:
         raise ScenarioFileError(file, 1, f"it has more than {MOST_OCTETS >> 20} MiB; give a scenario file of SIPp")
-    if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+    if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ScenarioFileError(file, 1, "it is UTF-16; save it as UTF-8")
-    bom = octets.startswith(BOM_UTF8)
-    text = octets.removeprefix(BOM_UTF8).decode("latin-1").replace("\r\n", "\n")
+    bom = octets.startswith(_BYTE_ORDER_MARK)
+    text = octets.removeprefix(_BYTE_ORDER_MARK).decode("latin-1").replace("\r\n", "\n")
     scanner = _Scanner(file, text)
     if bom:
         scanner.tolerate(0, "a byte order mark", "nothing")
@@ -211,8 +214,10 @@ class _Scanner:
         found = self._text[begin:end]
         if not found.isspace() and found:
             at = begin + len(found) - len(found.lstrip())
-            if (lost := _LOST.search(found)) is not None:
-                self._refuse(begin + lost.start(1), f"{excerpt(lost[0])} stands outside of elements; write < before it")
+            for lost in _COMMAND.finditer(found):
+                if _FOLLOWS.match(found, lost.end()):
+                    text = excerpt(found[lost.start() : lost.start() + EXCERPT])
+                    self._refuse(begin + lost.start(), f"{text} stands outside of elements; write < before it")
             self.tolerate(at, f"text outside of CDATA: {excerpt(found)}", "nothing")
 
     def _markup(self, at: int) -> int:
@@ -248,6 +253,10 @@ class _Scanner:
     def _cdata(self, at: int) -> int:
         begin = at + len("<![CDATA[")
         end = self._end_of("]]>", at, begin, "CDATA section")
+        if self._text.find("<![CDATA[", begin, end) >= 0:
+            self._refuse(
+                at, "the CDATA section that begins here is not closed before the next one; write ]]> at its end"
+            )
         if not self._open:
             self.tolerate(at, "a CDATA section outside of elements", "nothing")
         elif not self._open[-1].add_text(self._text[begin : end - 3], self._line(begin)):
@@ -353,7 +362,9 @@ class _Scanner:
             end = text.find(quote, end + 1)
         coded = text[at + 1 : end] if end >= 0 else ""
         if end < 0 or _MARKUP.search(coded):
-            self._refuse(at, f"the quote that begins the value of {excerpt(key)} is not closed; write {quote} at its end")
+            self._refuse(
+                at, f"the quote that begins the value of {excerpt(key)} is not closed; write {quote} at its end"
+            )
         if "<" in coded:
             self.tolerate(at, f"< in the value of {key}", "text")
         value = _CODED.sub(_decode, coded)

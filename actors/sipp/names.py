@@ -50,7 +50,9 @@ class Names:
             if element.name == "label":
                 name = element.attributes.get("id", "")
                 if name in self.labels:
-                    self._findings.fault(element.line, f"label {excerpt(name)} stands twice; give each a name of its own")
+                    self._findings.fault(
+                        element.line, f"label {excerpt(name)} stands twice; give each a name of its own"
+                    )
                 self.labels.setdefault(name, index)
                 self._lines.setdefault(name, element.line)
             elif element.name in COMMANDS:

@@ -8,9 +8,9 @@ _HEX: Final = "0123456789abcdefABCDEF"
 def parameter(keyword: str, name: str) -> str:
     """Return the value of a parameter as SIPp reads it.
 
-    A value in double quotes ends at the next quote, and a backslash in it stands before any character as it is. A value
-    that begins with `0x` is octets in hexadecimal digits. Any other ends at the first blank, at a `]`, or at a character
-    that is not ASCII; brackets in it are in pairs.
+    A value in double quotes ends at the next quote, and a backslash in it stands before any character as it is. A
+    value that begins with `0x` is octets in hexadecimal digits. Any other ends at the first blank, at a `]`, or at a
+    character that is not ASCII; brackets in it are in pairs.
 
     Args:
         keyword: the keyword without its brackets.

@@ -1,7 +1,7 @@
 """A scenario file as a program: steps, labels, variables, and what it needs. One for all calls of a worker.
 
-Steps are numbered from 0, as SIPp numbers commands in `[msg_index]` and `[branch]`; labels are no steps. A place to go on
-at is the number of a step, and the number of all steps is the end.
+Steps are numbered from 0, as SIPp numbers commands in `[msg_index]` and `[branch]`; labels are no steps. A place to go
+on at is the number of a step, and the number of all steps is the end.
 """
 
 from collections.abc import Mapping

@@ -88,7 +88,9 @@ class _Reader:
         """
         root = self._document.root
         if root.text is not None:
-            self._findings.fault(root.text_line, "a CDATA section outside of commands; write it between <send> and </send>")
+            self._findings.fault(
+                root.text_line, "a CDATA section outside of commands; write it between <send> and </send>"
+            )
         Attributes(root, self._findings, ("name",))
         for element in root.children:
             self._read(element)

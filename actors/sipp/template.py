@@ -1,7 +1,7 @@
 """A message of a scenario file as parts: text, and keywords that a call fills in.
 
-A `Template` is made once per file by `keywords`, and rendered for each message: each part gives a text, one `join` makes
-the message, and `[len]` and `[authentication]` are filled in at last, because they depend on the body. What a keyword
+A `Template` is made once per file by `keywords`, and rendered for each message: each part gives a text, one `join`
+makes the message. `[len]` and `[authentication]` are filled in last, because they depend on the body. What a keyword
 stands for comes from a `Context`, which is the call. Text is `str` with one character for each octet (Latin-1).
 
 A keyword that vanishes and is empty at the beginning of a line takes all blanks and line ends at the beginning of the
@@ -19,6 +19,8 @@ BLANK_LENGTH: Final = "     "
 _EMPTY_LINE: Final = "\r\n\r\n"
 _BLANKS: Final = " \t\n\v\f\r"
 _INJECTED: Final = "[authentication"
+_UNSIGNED: Final = "?"
+"""What stands for `[authentication]` until the body is known: a line that is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,7 @@ class Template:
                 length, offset, text = len(pieces), part.offset, BLANK_LENGTH
             elif isinstance(part, Authentication):
                 signed.append((len(pieces), part.credentials(context)))
-                pieces.append("")
+                pieces.append(_UNSIGNED)
                 ends_line = False
                 continue
             else:
@@ -287,7 +289,7 @@ class Template:
                         before, text, credentials = _injected(text)
                         pieces.append(before)
                         signed.append((len(pieces), credentials))
-                        pieces.append("")
+                        pieces.append(_UNSIGNED)
                         ends_line = False
                     swallows = swallows or (text[-1] == "\n" if text else ends_line)
             if text:

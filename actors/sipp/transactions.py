@@ -58,7 +58,9 @@ class Transactions:
         """Note transactions that lack a part, at the end of the file."""
         for name, line in (*self._answered.items(), *self._acknowledged.items()):
             if name not in self._started:
-                self._findings.fault(line, f'transaction {excerpt(name)} is not begun; write start_txn="{excerpt(name)}"')
+                self._findings.fault(
+                    line, f'transaction {excerpt(name)} is not begun; write start_txn="{excerpt(name)}"'
+                )
         for name, (line, method) in self._started.items():
             if name not in self._answered:
                 self._findings.tolerate(line, f"no response_txn of transaction {excerpt(name)}", "no response expected")

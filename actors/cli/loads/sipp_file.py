@@ -41,7 +41,7 @@ def read(config: LoadConfig) -> Program:
         ConfigurationError: it cannot be read, or the first message of its calls is received.
     """
     document = scenario_file.read_file(config.scenario)
-    program = program_reader.read(document, keys=dict(config.keys), allow_exec=config.allow_exec)
+    program = program_reader.read(document, keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
     if program.role is Role.RECEIVES:
         raise ConfigurationError(
             f"{config.scenario}:{program.steps[0].line}: the first message of its calls is received; "

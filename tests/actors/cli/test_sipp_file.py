@@ -44,9 +44,8 @@ def test_programs_run_only_when_they_are_allowed(tmp_path: Path, capsys: pytest.
 
 
 def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inside = (
-        f'{INVITE}<nop><action><exec play_pcap_audio="a.pcap"/><log message="[field0] [field1 file=u.csv]"/></action></nop>'
-    )
+    actions = '<exec play_pcap_audio="a.pcap"/><log message="[field0] [field1 file=u.csv]"/>'
+    inside = f"{INVITE}<nop><action>{actions}</action></nop>"
     load = ["check", "load", "127.0.0.1", "-sf", written(tmp_path, inside), "-key", "tenant", "blue"]
     assert main(load) == 2
     missing = [line for line in capsys.readouterr().out.splitlines() if line.startswith("MISSING")]

@@ -6,9 +6,9 @@ from sipswarm.actors.sipp.markup import read
 from sipswarm.actors.sipp.program import Program
 from sipswarm.actors.sipp.program_reader import read as read_program
 
-INVITE = '<send><![CDATA[\nINVITE sip:[service] SIP/2.0\nCall-ID: [call_id]\n]]></send>'
-ACK = '<send><![CDATA[\nACK sip:[service] SIP/2.0\nCall-ID: [call_id]\n]]></send>'
-OK = '<send><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n]]></send>'
+INVITE = "<send><![CDATA[INVITE sip:[service] SIP/2.0\nCall-ID: [call_id]\n]]></send>"
+ACK = "<send><![CDATA[ACK sip:[service] SIP/2.0\nCall-ID: [call_id]\n]]></send>"
+OK = "<send><![CDATA[SIP/2.0 200 OK\n[last_Via:]\n]]></send>"
 
 
 def program(inside: str, *, keys: Mapping[str, str] | None = None, allow_exec: bool = False) -> Program:

@@ -63,7 +63,9 @@ def text(written: str) -> Template:
 
 
 def test_len_is_right_aligned_in_five_places_and_counts_the_octets_of_the_body() -> None:
-    made = message("A b\n  Content-Length: [len]\n\n    v=0\n      s=[$1]\n\n\n\n").render(Call(variables={"1": "\xc3\xa9"}))
+    made = message("A b\n  Content-Length: [len]\n\n    v=0\n      s=[$1]\n\n\n\n").render(
+        Call(variables={"1": "\xc3\xa9"})
+    )
     assert made == "A b\r\nContent-Length:    11\r\n\r\nv=0\r\ns=\xc3\xa9\r\n"
 
 
@@ -98,7 +100,9 @@ def test_a_value_that_ends_with_a_line_end_takes_the_next_one_along() -> None:
 
 def test_numbers_branches_and_files() -> None:
     call = Call(texts={"call_id": "c1"}, numbers={"cseq": 4, "remote_port": 5060}, variables={"n": "5.000000"})
-    made = text("[call_id] [cseq+1] [remote_port-60] [branch] [branch-2] [file name=[call_id]] [fill text=ab variable=n]")
+    made = text(
+        "[call_id] [cseq+1] [remote_port-60] [branch] [branch-2] [file name=[call_id]] [fill text=ab variable=n]"
+    )
     assert made.render(call) == "c1 5 5000 z9hG4bK-1-1-7 z9hG4bK-1-1-5 <c1> ababa"
     assert text('[file name="[call_id].bin"]').render(call) == "<c1.bin>"
 
