@@ -28,6 +28,7 @@ from .messages import (
     ExpectMedia,
     OpenStream,
     ProvideFrames,
+    RelayStream,
     SendDigits,
     SetSink,
     SetSource,
@@ -42,6 +43,7 @@ from .messages import (
 from .pacing import Pacer
 from .ports import PortPool
 from .refusal import Refusal, Refused
+from .relay import Relays, RelaySide
 from .rtp.reception import Reception, take_ready
 from .rtp.reports import RtcpSession
 from .sinks import CallbackSink, RawFileSink, Sink, SinkError, WavSink
@@ -123,6 +125,7 @@ class MediaEngine:
         "_quarantine",
         "_rate_count",
         "_rate_from",
+        "_relays",
         "_settings",
         "_shared",
         "_sources",
@@ -161,6 +164,7 @@ class MediaEngine:
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals, attempt)
         self._shared = Shared(self._context.totals, self._buffer, self._sources, self._pacer.due)
+        self._relays = Relays(self._context.totals.relayed, self._buffer)
         self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
         self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
@@ -367,15 +371,16 @@ class MediaEngine:
             self._shared,
         )
 
-    def _hear_of(self, endpoint: StreamEndpoint) -> None:
-        """Read the sockets of an endpoint from now on.
+    def _hear_of(self, endpoint: StreamEndpoint, side: RelaySide | None = None) -> None:
+        """Read the sockets of an endpoint from now on, for its side of a relay where it has one.
 
         Raises:
             Refused: the kernel watches no further descriptor (epoll_ctl(2): ENOSPC, ENOMEM); none of them is read then.
         """
-        sockets = [(endpoint.rtp_socket, endpoint.take_rtp, select.EPOLLIN)]
+        reader = side or endpoint
+        sockets = [(endpoint.rtp_socket, reader.take_rtp, select.EPOLLIN)]
         if endpoint.rtcp_socket is not None:
-            sockets.append((endpoint.rtcp_socket, endpoint.take_rtcp, select.EPOLLIN))
+            sockets.append((endpoint.rtcp_socket, reader.take_rtcp, select.EPOLLIN))
         if endpoint.send_socket is not None:
             sockets.append((endpoint.send_socket, endpoint.take_send_error, 0))  # errors are always reported
         for number, (sock, taker, wanted) in enumerate(sockets):
@@ -432,7 +437,16 @@ class MediaEngine:
 
     def _do(self, endpoint: StreamEndpoint, command: Command, now: float) -> None:
         stream = endpoint.stream
-        if isinstance(command, ConfigureStream):
+        if endpoint in self._relays and not isinstance(command, RelayStream | CloseStream):
+            raise Refused(Refusal.BAD_VALUE, "the stream is relayed")
+        if isinstance(command, RelayStream):
+            other = self._endpoints.get((endpoint.owner, command.through))
+            if other is None:
+                raise Refused(Refusal.UNKNOWN_STREAM, "through")
+            side = self._relays.join(endpoint, other, command, now)
+            if not endpoint.heard:
+                self._hear_of(endpoint, side)
+        elif isinstance(command, ConfigureStream):
             sender = None
             if command.send_through >= 0:
                 other = self._endpoints.get((endpoint.owner, command.send_through))
@@ -570,6 +584,7 @@ class MediaEngine:
                 self._unregister(each)
         self._chores[endpoint.chore].remove(endpoint)
         self._pacer.remove(endpoint.sender)
+        self._relays.leave(endpoint)
         sockets = endpoint.close(now)
         endpoint.fold()
         final = statistics_of(endpoint, now)
@@ -677,7 +692,7 @@ class MediaEngine:
     def _look_after_one(self, endpoint: StreamEndpoint, now: float) -> None:
         endpoint.report(now)
         endpoint.presence.look(now)
-        silent = endpoint.watch(now)
+        silent = endpoint.watch(now) or self._relays.silent(endpoint, now)
         if silent is not None:
             self._emit(endpoint.owner, silent)
         self._pace(endpoint)

@@ -158,6 +158,32 @@ class ExpectMedia(NamedTuple):
     """An open stream of the same owner."""
 
 
+class RelayStream(NamedTuple):
+    """Send on what comes to a stream from the sockets of another one, octet for octet: RTP, SRTP and RTCP.
+
+    Two streams of an owner that were never configured become a relay by one command for each. From then on neither
+    takes another command but this one and `CloseStream`. What comes before a stream got its own command waits.
+    """
+
+    stream_id: int
+    """An open stream of the same owner; its peer is described here."""
+    through: int
+    """The other open stream of the same owner, in the same engine."""
+    remote_address: str = ""
+    """IP literal of the peer's media; "", 0.0.0.0 or :: = nothing is sent to it before a packet came from it."""
+    remote_port: int = 0
+    """The peer's RTP port; 0 = as without an address."""
+    remote_rtcp_address: str = ""
+    """IP literal of the peer's RTCP; "" = `remote_address`."""
+    remote_rtcp_port: int = 0
+    """The peer's RTCP port; 0 = RTP port + 1."""
+    latch_address: str = ""
+    """IP of the signalling source. The first packet from it, or from the announced address, decides where packets of
+    this socket are taken from and sent to (RFC 4961), until another address is announced."""
+    inactivity_limit: float = 0.0
+    """Seconds without a packet in both directions until `StreamSilent("limit")`, once per silence; 0 = never."""
+
+
 class SetSource(NamedTuple):
     """Replace what a stream sends; takes effect with the next packet."""
 
@@ -248,6 +274,7 @@ Command = (
     | StopDigits
     | ProvideFrames
     | CloseStream
+    | RelayStream
 )
 """Whatever `MediaEngine.handle` takes."""
 

@@ -47,6 +47,11 @@ RTCP_DISCARD_REASONS = ("bad_source", "bad_ssrc", "malformed", "not_negotiated",
 """Why an RTCP packet is dropped; `not_negotiated` came on the port of RTP."""
 RTCP_BAD_SOURCE, RTCP_BAD_SSRC, RTCP_MALFORMED, RTCP_NOT_NEGOTIATED, RTCP_SRTP_AUTH = range(len(RTCP_DISCARD_REASONS))
 
+RELAY_KINDS = ("rtp", "rtcp")
+"""By the socket: RTCP on the port of RTP (RFC 5761) counts as rtp."""
+RELAY_RESULTS = ("forwarded", "bad_source", "no_destination", "oversize", "send_error")
+"""What became of a datagram that came to a relay."""
+
 CODECS = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN", "other")
 """Codec labels: a closed set."""
 _CODEC_INDEX = {name.lower(): index for index, name in enumerate(CODECS)}
@@ -122,6 +127,7 @@ class MediaTotals:
         "parts_not_written",
         "ports_in_use",
         "quarantined",
+        "relayed",
         "round_trip",
         "rtcp_discards",
         "rtcp_received",
@@ -176,6 +182,8 @@ class MediaTotals:
         self.rtcp_received = 0
         self.rtcp_discards = [0] * len(RTCP_DISCARD_REASONS)
         """RTCP packets dropped, by reason."""
+        self.relayed = [[0] * len(RELAY_RESULTS) for _ in RELAY_KINDS]
+        """Datagrams that came to relays, by kind and by what became of them."""
         self.streams_refused = 0
         self.streams_one_way = [0, 0]
         """Finished streams whose peer, or whose local side, was silent."""
@@ -221,6 +229,9 @@ class MediaTotals:
             yield "sipswarm_rtp_packets_discarded_total", (reason,), (value,)
         for reason, value in zip(RTCP_DISCARD_REASONS, self.rtcp_discards, strict=True):
             yield "sipswarm_rtcp_packets_discarded_total", (reason,), (value,)
+        for kind, counts in zip(RELAY_KINDS, self.relayed, strict=True):
+            for result, value in zip(RELAY_RESULTS, counts, strict=True):
+                yield "sipswarm_rtp_relayed_packets_total", (kind, result), (value,)
         yield "sipswarm_rtp_send_lateness_seconds", (), (self.lateness.total, *self.lateness.counts)
         yield "sipswarm_rtp_gap_seconds", (), (self.gap.total, *self.gap.counts)
         yield "sipswarm_rtp_round_trip_seconds", (), (self.round_trip.total, *self.round_trip.counts)

@@ -32,6 +32,7 @@ _RECORDS: Final[dict[str, tuple[type[Any], ...]]] = {
         media.ProvideFrames,
         media.ExpectMedia,
         media.StopSource,
+        media.RelayStream,
     ),
     "media_event": (
         media.StreamOpened,

@@ -70,6 +70,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     67: media_messages.ProvideFrames,
     68: media_messages.ExpectMedia,
     69: media_messages.StopSource,
+    70: media_messages.RelayStream,
     80: media_messages.StreamOpened,
     81: media_messages.StreamRefused,
     82: media_messages.DtmfReceived,

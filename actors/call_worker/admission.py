@@ -62,15 +62,20 @@ class Admission:
         """Answer OPTIONS with these headers."""
         self.options = headers
 
-    def serve(self, methods: Collection[str]) -> None:
-        """Take requests of these methods outside of calls, for the user's handlers, besides what a call takes."""
-        if set(methods) != set(self._handled):
+    def serve(self, methods: Collection[str], extensions: tuple[tuple[str, str], ...] = ()) -> None:
+        """Take requests of these methods outside of calls, for the user's handlers, besides what a call takes.
+
+        Args:
+            extensions: option tags that their handlers support: (method, tag).
+        """
+        if set(methods) != set(self._handled) or extensions != self.capabilities.extensions_of:
             self._handled = tuple(methods)
             self.capabilities = replace(
                 self.capabilities,
                 methods=tuple(dict.fromkeys((*METHODS, *methods))),
                 within=tuple(each for each in WITHIN if each not in methods),
                 judged=self._handled,
+                extensions_of=extensions,
             )
 
     @property
@@ -82,7 +87,7 @@ class Admission:
             ("Accept", ", ".join(able.content_types)),
             ("Accept-Encoding", "identity"),
             ("Accept-Language", "en"),
-            ("Supported", ", ".join(able.extensions)),
+            ("Supported", ", ".join((*able.extensions, *(tag for _, tag in able.extensions_of)))),
         )
 
     def refuses(self, host: str) -> bool:

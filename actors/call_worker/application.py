@@ -45,6 +45,8 @@ class IncomingPolicy:
     """None = transfers are declined."""
     handlers: Mapping[str, Callback] = field(default_factory=dict)
     """By method: the user's handler of requests outside of calls."""
+    extensions: tuple[tuple[str, str], ...] = ()
+    """Option tags that these handlers support: (method, tag)."""
     relay: Relay | None = None
     """Gets each message of a permitted source before the worker does."""
     options_status: int = 0

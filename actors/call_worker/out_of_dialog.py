@@ -86,7 +86,7 @@ class Arrivals:
     def serve(self, policy: IncomingPolicy) -> None:
         """Set the policy for calls and requests from now on."""
         self.policy = policy
-        self._admission.serve(policy.handlers)
+        self._admission.serve(policy.handlers, policy.extensions)
 
     def is_stranger(self, host: str) -> bool:
         """Whether a source gets no answer at all outside of a call."""

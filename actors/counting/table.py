@@ -288,6 +288,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Messages that came to the proxy and were not for itself.",
         closed={"kind": ("request", "response"), "result": ("forwarded", "refused", "dropped")},
     ),
+    Metric("sipswarm_relayed_calls_active", "gauge", (), "Calls whose media this proxy relays."),
+    Metric(
+        "sipswarm_relayed_calls_total",
+        "counter",
+        ("end",),
+        "Calls whose media this proxy relayed, or was to relay, by how that ended.",
+        closed={"end": ("bye", "failed", "silent", "lost", "refused")},
+    ),
     Metric(
         "sipswarm_subscriptions_active",
         "gauge",
@@ -415,6 +423,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "starting",
                 "stranger",
                 "blocked",
+                "dropped",
                 "rate",
                 "challenged",
                 "unauthorized",
@@ -491,6 +500,16 @@ METRICS: Final[tuple[Metric, ...]] = (
         (),
         "Longest time without media while it was due, one sample per finished stream.",
         (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0),
+    ),
+    Metric(
+        "sipswarm_rtp_relayed_packets_total",
+        "counter",
+        ("kind", "result"),
+        "Datagrams that came to the relays of a proxy, by socket and by what became of them.",
+        closed={
+            "kind": ("rtp", "rtcp"),
+            "result": ("forwarded", "bad_source", "no_destination", "oversize", "send_error"),
+        },
     ),
     Metric(
         "sipswarm_rtp_packets_discarded_total",

@@ -5,7 +5,7 @@ Plain data, as `option_kinds`. `config` gives it to the processes of a node.
 
 from dataclasses import dataclass
 
-from .option_kinds import Flag, Kind, OneOf, option
+from .option_kinds import Count, Flag, Kind, OneOf, Seconds, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,20 @@ class ServerConfig:
     record_route: bool = option(
         False, "--record-route", check=Flag(), about="Stay in the way of the later requests of each dialog."
     )
+    relay_media: bool = option(
+        False,
+        "--relay-media",
+        check=Flag(),
+        about="Relay the media of the calls, by ports of --rtp-ports; includes --record-route.",
+    )
+    relay_timeout: float = option(
+        300.0,
+        "--relay-timeout",
+        check=Seconds(least=1.0, why="the first packet of a healthy call may take as long"),
+        written="5m",
+        about="Release the ports of a relayed call after this time without a packet; from 1s, 0 = never.",
+    )
+    """Seconds; 0 = never."""
     auth: bool = option(
         False, "--auth", check=Flag(), about="Challenge requests outside of dialogs by 407; needs --users."
     )
@@ -85,6 +99,19 @@ class ServerConfig:
         check=Kind.TEXT,
         many=True,
         about="Refuse by 403 what has this text in its User-Agent; repeatable.",
+    )
+    drop_agents: tuple[str, ...] = option(
+        (),
+        "--drop-agent",
+        check=Kind.TEXT,
+        many=True,
+        about="Give no answer to what has this text in its User-Agent; repeatable.",
+    )
+    drop_above: int = option(
+        0,
+        "--drop-above",
+        check=Count(0, 1_000_000),
+        about="Give no answer to further requests of an address after this many within a minute; 0 = to any number.",
     )
     proxy: bool = False
     """Whether requests are sent on."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sipswarm.media import messages as media
+from sipswarm.sipcore.sdp.relayed import MediaPlace
 
 from ..call.actor import CallActor
 from ..call.media_stream import MediaStream
@@ -39,6 +40,7 @@ class MediaLease(StreamOwner):
             the same loop.
         flush_soon: flushes the outbox soon.
         bound: the address that ports of the pool are bound to, where it differs.
+        gone: called with the cause when the stream is over, and with "silent" when a relay had no packet for its limit.
 
     Attributes:
         address, port, rtcp_port: the values for the SDP.
@@ -53,11 +55,13 @@ class MediaLease(StreamOwner):
         *,
         flush_soon: Callable[[], None],
         bound: str = "",
+        gone: Callable[[str], None] = lambda cause: None,
     ) -> None:
         self.address = address
         self.port = 0
         self.rtcp_port = 0
         self._bound = bound or address
+        self._gone = gone
         self._outbox = outbox
         self._flush_soon = flush_soon
         self.sockets = tuple(sockets)
@@ -97,6 +101,8 @@ class MediaLease(StreamOwner):
             self._is_gone(f"no media port: {event.reason}; widen rtp_ports", event.reason)
         elif event.__class__ is media.StreamClosed:
             self._is_gone("the media port was closed", "closed")
+        elif event.__class__ is media.StreamSilent and event.level == "limit":
+            self._gone("silent")
 
     def _is_gone(self, text: str, cause: str) -> None:
         self.line.gone()
@@ -104,6 +110,7 @@ class MediaLease(StreamOwner):
         if not self.ready.done():
             self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))
             self.ready.exception()  # not every user awaits it: then nothing is reported as forgotten
+        self._gone(cause)
 
     def give_to(self, owner: StreamOwner) -> None:
         """Give the stream and its events to a call from now on."""
@@ -137,6 +144,20 @@ class MediaLease(StreamOwner):
     def media_missing(self, now: float) -> None:
         """End the lease: no media worker is there."""
         self._is_gone("no media port: media_worker_lost", "media_worker_lost")
+
+    def relay(self, through: "MediaLease", peer: MediaPlace, latch: str, limit: float) -> None:
+        """Send what comes to this port from another one on, and here what comes to that; it gets no call any more.
+
+        Args:
+            through: of the same media worker.
+            peer: where the remote side of this port announces to receive.
+            latch: IP address of its signalling: a packet from there shows its address too.
+            limit: seconds without any packet that are reported; 0 = none are.
+        """
+        remote = peer.address, peer.port, peer.rtcp_address, peer.rtcp_port
+        here, there = self.line.stream_id, through.line.stream_id
+        self._commands.append(media.RelayStream(here, there, *remote, latch_address=latch, inactivity_limit=limit))
+        self._flush_soon()
 
     def release(self) -> None:
         """Close the port unused."""
@@ -176,6 +197,17 @@ class MediaLeases:
         seen, bound = self._at_listener(listener)
         self.worker = self._outbox.workers.choose(self.worker)
         return MediaLease(self._outbox, self.worker, seen, flush_soon=self._flush_soon, bound=bound)
+
+    def lease_at(self, seen: str, bound: str, gone: Callable[[str], None]) -> MediaLease:
+        """Take a media port at an address.
+
+        Args:
+            seen: the address that peers see.
+            bound: that of the socket.
+            gone: as for `MediaLease`.
+        """
+        self.worker = self._outbox.workers.choose(self.worker)
+        return MediaLease(self._outbox, self.worker, seen, flush_soon=self._flush_soon, bound=bound, gone=gone)
 
     def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
         """Take bound UDP sockets of the user, RTP and perhaps RTCP; only where `shares_process`."""

@@ -1,11 +1,15 @@
 """The registrar and the proxy of a call worker; each gets the parts of the worker that it uses."""
 
+from functools import partial
+
 from ..call_worker.worker import CallWorker
 from ..config import ServerConfig
 from ..robots.blocking import BlockingRobot
 from ..robots.domains import Domains
+from ..robots.next_hops import NextHops
 from ..robots.proxy import ProxyRobot
 from ..robots.registrar import RegistrarRobot
+from ..robots.relayed_calls import RelayedCalls
 
 
 def install_server(worker: CallWorker, config: ServerConfig) -> None:
@@ -29,6 +33,33 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
         def count(kind: str, result: str) -> None:
             totals.cell("sipswarm_proxy_messages_total", kind, result).value += 1
 
-        worker.applications.add(ProxyRobot(config, domains, worker.arrivals, output, store=store, count=count))
-    if config.block or config.block_agents:
+        def ended(end: str) -> None:
+            totals.cell("sipswarm_relayed_calls_total", end).value += 1
+
+        relayed = None
+        if config.relay_media:
+            relayed = RelayedCalls(
+                worker.factory.media_leases.lease_at,
+                most=worker.config.max_calls,
+                limit=config.relay_timeout,
+                may_send=output.may_send,
+                attempt=worker.actor_loop.attempt,
+                count=ended,
+                active=totals.cell("sipswarm_relayed_calls_active"),
+                dropped=lambda: count("request", "dropped"),
+                flush_soon=worker.actor_loop.flush_soon,
+            )
+        proxy = ProxyRobot(
+            config,
+            domains,
+            worker.arrivals,
+            output,
+            store=store,
+            relayed=relayed,
+            now=worker.actor_loop.now,
+            next_hops=NextHops(output, partial(worker.actor_loop.spawn, what="the look-up of a next hop")),
+            count=count,
+        )
+        worker.applications.add(proxy)
+    if config.block or config.block_agents or config.drop_agents or config.drop_above:
         worker.applications.add(BlockingRobot(config, worker.arrivals))

@@ -2,12 +2,12 @@
 
 The decisions are those of `sipcore.server.proxy`; here are the listeners, the challenges and the sending. A response
 leaves from the listener that its request came to, by its connection while that is open. What a peer names as its
-address is sent to by the rules for all addresses that peers name (`call_worker.destinations`). A name is looked up for
-each message, as addresses only (A and AAAA).
+address is sent to by the rules for all addresses that peers name (`call_worker.destinations`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sipswarm.sipcore.message.hop import Hop
@@ -15,7 +15,8 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.server.filters import Decision
 from sipswarm.sipcore.server.location import Binding, LocationStore, address_key
-from sipswarm.sipcore.server.proxy import Forward, ProxySettings, StatelessProxy
+from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
+from sipswarm.sipcore.transaction.stateless import stateless_tag
 
 from ..bus.messages import SipReceived
 from ..call_worker.application import Application
@@ -23,11 +24,16 @@ from ..call_worker.out_of_dialog import Arrivals
 from ..diagnosis.server_options import ServerConfig
 from ..runtime.outbox import Departure
 from ..runtime.peer import Peer
+from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
 from .domains import Domains
+from .next_hops import NextHops
 from .registrar import authorizer
+from .relayed_calls import Passing, RelayedCalls
 
 REGISTERS: Final = "REGISTER"
+BUSY_RETRY: Final = 5
+"""Seconds of Retry-After while no media can be relayed: as long as a port rests at least."""
 
 
 class ProxyRobot(Application):
@@ -37,6 +43,9 @@ class ProxyRobot(Application):
         domains: those that it serves.
         arrivals: of incoming messages.
         store: the bindings of the users; None = it knows no addresses.
+        relayed: the calls whose media is relayed; None = none is.
+        now: monotonic seconds.
+        next_hops: looks names up.
         count: counts a message, by kind (request, response) and result (forwarded, refused, dropped).
     """
 
@@ -50,6 +59,9 @@ class ProxyRobot(Application):
         output: SipOutput,
         *,
         store: LocationStore | None,
+        relayed: RelayedCalls | None,
+        now: Callable[[], float],
+        next_hops: NextHops,
         count: Callable[[str, str], None],
     ) -> None:
         context = arrivals.auth
@@ -57,6 +69,9 @@ class ProxyRobot(Application):
         self._store = store
         self._arrivals = arrivals
         self._output = output
+        self._relayed = relayed
+        self._now = now
+        self._next_hops = next_hops
         self._count = count
         self._authorize = (
             authorizer(context, config, domains, proxy=True, within_dialogs=False) if config.auth else None
@@ -68,7 +83,8 @@ class ProxyRobot(Application):
             domain_of=domains.domain_of,
             locate=self._locate if store is not None else None,
             next_hop=_loose(config.next_hop) if config.next_hop else "",
-            record_route=config.record_route,
+            record_route=config.record_route or config.relay_media,
+            looks_up=True,
             realm=config.realm if config.auth else "",
         )
         self._proxy = StatelessProxy(settings)
@@ -76,14 +92,13 @@ class ProxyRobot(Application):
 
     def _take_first(self, message: Request | Response, source: Hop, record: SipReceived, now: float) -> bool:
         """Send a message on, or refuse it; False = it is for the node itself."""
+        local = self._output.addresses.at(record.listener, record.local, record.host)
         if isinstance(message, Response):
             back = self._proxy.take_response(message)
             if back is not None:
-                self._send_back(back)
-                self._count("response", "forwarded")
+                self._send_back(message, back, source, local)
             return back is not None
-        local = self._output.addresses.at(record.listener, record.local, record.host)
-        onward = self._proxy.take(message, source, local.seen, now, way=f"{record.listener}.{record.flow}")
+        onward = self._proxy.take(message, source, local.seen, now, way=_way_of(record))
         if onward is Decision.PASS:
             return False
         if onward is Decision.DROP:
@@ -92,14 +107,36 @@ class ProxyRobot(Application):
         if self._authorize is not None and message.method != REGISTERS:
             judged = self._authorize.judge(message, now)
             onward = judged if isinstance(judged, Response) else onward
+        if not isinstance(onward, Lookup):
+            self._go_on(message, onward, source, local, record)
+        elif not self._next_hops.find(onward, partial(self._found, message, source, local, record)):
+            self._count("request", "dropped")
+        return True
+
+    def _found(
+        self, message: Request, source: Hop, local: LocalAddress, record: SipReceived, hops: tuple[Hop, ...]
+    ) -> None:
+        """Send a request on whose next hop was looked up."""
+        onward = self._proxy.take(message, source, local.seen, self._now(), way=_way_of(record), hops=hops)
+        self._go_on(message, onward, source, local, record)
+
+    def _go_on(
+        self,
+        message: Request,
+        onward: Forward | Response | Decision | Lookup,
+        source: Hop,
+        local: LocalAddress,
+        record: SipReceived,
+    ) -> None:
+        """Send a request on, or answer it."""
         if isinstance(onward, Response):
             if message.method != "ACK":
                 self._arrivals.answer(onward, record)
             self._count("request", "refused")
         elif isinstance(onward, Forward):
-            self._send_on(onward, source)
-            self._count("request", "forwarded")
-        return True
+            self._send_on(message, onward, source, local, record)
+        else:
+            self._count("request", "dropped")
 
     def _locate(self, uri: Uri, domain: str, now: float) -> Sequence[Binding] | None:
         """Return the bindings of the user that a URI names; None when there is no such user."""
@@ -116,15 +153,21 @@ class ProxyRobot(Application):
         listener = addresses.for_hop(hop)
         return None if listener is None else addresses.toward(listener, hop.host).seen
 
-    def _send_on(self, onward: Forward, source: Hop) -> None:
+    def _send_on(self, message: Request, onward: Forward, source: Hop, here: LocalAddress, record: SipReceived) -> None:
         addresses = self._output.addresses
         listener = addresses.for_hop(onward.hop)
-        if listener is not None:
-            bound = addresses.toward(listener, onward.hop.host).bound
-            peer = Peer((source.host,), (onward.hop.host,) if onward.chosen else ())
-            self._output.send(Departure(onward.data, onward.hop, 0, bound, peer))
+        if listener is None:
+            return
+        there = addresses.toward(listener, onward.hop.host)
+        peer = Peer((source.host,), (onward.hop.host,) if onward.chosen else ())
+        send = partial(self._depart, there, 0, peer)
+        if self._relayed is None:
+            send(onward)
+        else:
+            refuse = partial(self._refuse, message, record)
+            self._relayed.take(_passing(message, onward, source, here, there, send, refuse))
 
-    def _send_back(self, back: Forward) -> None:
+    def _send_back(self, message: Response, back: Forward, source: Hop, here: LocalAddress) -> None:
         output, hop = self._output, back.hop
         index, _, number = back.way.partition(".")
         listener = int(index) if index.isdecimal() and index.isascii() and len(index) < 4 else -1
@@ -134,8 +177,42 @@ class ProxyRobot(Application):
             if found is None:
                 return
             listener = found
-        bound = output.addresses.toward(listener, hop.host).bound
-        output.send(Departure(back.data, hop, flow, bound))
+        there = output.addresses.toward(listener, hop.host)
+        send = partial(self._depart, there, flow, None)
+        if self._relayed is None:
+            send(back)
+        else:
+            self._relayed.take(_passing(message, back, source, here, there, send, lambda: None))
+
+    def _depart(self, there: LocalAddress, flow: int, peer: Peer | None, onward: Forward) -> None:
+        self._output.send(Departure(onward.data, onward.hop, flow, there.bound, peer))
+        self._count("response" if peer is None else "request", "forwarded")
+
+    def _refuse(self, request: Request, record: SipReceived) -> None:
+        """Refuse a request whose media cannot be relayed now."""
+        tag = stateless_tag(request, self._arrivals.auth.tag_key)
+        reason = "Service Unavailable (no media ports)"
+        extra = (("Retry-After", str(BUSY_RETRY)),)
+        self._arrivals.answer(Response.to_request(request, 503, reason, to_tag=tag, extra=extra), record)
+        self._count("request", "refused")
+
+
+def _way_of(record: SipReceived) -> str:
+    """Return how a request came, for its responses: the listener and the connection."""
+    return f"{record.listener}.{record.flow}"
+
+
+def _passing(
+    message: Request | Response,
+    onward: Forward,
+    source: Hop,
+    here: LocalAddress,
+    there: LocalAddress,
+    send: Callable[[Forward], None],
+    refuse: Callable[[], None],
+) -> Passing:
+    facing = [(each.seen.host, each.media) for each in (here, there)]
+    return Passing(message, onward, source.host, facing[0], facing[1], send, refuse)
 
 
 def _loose(text: str) -> str:

@@ -17,7 +17,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.server.filters import Authorize, Decision
 from sipswarm.sipcore.server.location import LocationStore
 from sipswarm.sipcore.server.redirect import Redirect
-from sipswarm.sipcore.server.registrar import Registrar, RegistrarSettings
+from sipswarm.sipcore.server.registrar import EXTENSIONS, Registrar, RegistrarSettings
 
 from ..bus.messages import SipReceived
 from ..call_worker.application import Application
@@ -28,6 +28,7 @@ from ..diagnosis.server_options import ServerConfig
 from .binding_file import BindingFile
 from .domains import Domains
 
+REGISTER: Final = "REGISTER"
 SWEEP: Final = 1.0
 """Seconds between two looks for bindings that have ended."""
 
@@ -102,7 +103,8 @@ class RegistrarRobot(Application):
         arrivals.serve(
             replace(
                 arrivals.policy,
-                handlers={**arrivals.policy.handlers, "REGISTER": self._register},
+                handlers={**arrivals.policy.handlers, REGISTER: self._register},
+                extensions=tuple((REGISTER, tag) for tag in sorted(EXTENSIONS)),
                 options_status=200,
                 relay=self._take_first if config.redirect else None,
             )

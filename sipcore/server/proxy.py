@@ -68,8 +68,19 @@ class ProxySettings:
     """Route value, with lr, for requests without a route that are for no served domain; empty = by Request-URI."""
     record_route: bool = False
     """Whether later requests of a dialog go through this proxy too (16.6, step 4)."""
+    looks_up: bool = False
+    """Whether the caller looks names without port up by itself (`Lookup`); False = they are names of hosts."""
     realm: str = ""
     """Realm whose Proxy-Authorization ends here (22.3); empty = none does."""
+
+
+class Lookup(NamedTuple):
+    """A request whose next hop is a name without port, for the caller to look up (RFC 3263 section 4)."""
+
+    uri: Uri
+    """Of the next hop."""
+    lot: str
+    """Seed for the choice among equal records, the same for a repetition, CANCEL and ACK of a request (16.11)."""
 
 
 class _Refused(Exception):
@@ -101,8 +112,14 @@ class StatelessProxy:
     # ---- requests
 
     def take(
-        self, request: Request, source: Hop, local: Hop, now: float, way: str = ""
-    ) -> Forward | Response | Decision:
+        self,
+        request: Request,
+        source: Hop,
+        local: Hop,
+        now: float,
+        way: str = "",
+        hops: Sequence[Hop] | None = None,
+    ) -> Forward | Response | Decision | Lookup:
         """Return what becomes of a request.
 
         Args:
@@ -110,15 +127,16 @@ class StatelessProxy:
             local: the address that its sender sees of the listener that it came to.
             now: seconds of the clock by which bindings end.
             way: how it came, in a text of the caller's that comes back with each response; a token (RFC 3261 25.1).
+            hops: what the `Lookup` of this request has found, the preferred one first; None = it was not looked up.
 
         Returns:
-            The request as it goes on, the response that refuses it, `Decision.PASS` for a request to the proxy
-            itself, and `Decision.DROP` for an ACK that ends here.
+            The request as it goes on, what is to be looked up first, the response that refuses it, `Decision.PASS` for
+            a request to the proxy itself, and `Decision.DROP` for an ACK that ends here.
         """
         if is_own_ack(request, self._settings.key):
             return Decision.DROP
         try:
-            return self._forwarded(request, source, local, now, way)
+            return self._forwarded(request, source, local, now, way, hops)
         except _Refused as refused:
             status, reason, extra = refused.status, refused.reason, refused.extra
         except ParseError as error:
@@ -129,7 +147,9 @@ class StatelessProxy:
         tag = stateless_tag(request, self._settings.key)
         return Response.to_request(request, status, reason, to_tag=tag, extra=extra)
 
-    def _forwarded(self, request: Request, source: Hop, local: Hop, now: float, way: str) -> Forward | Decision:
+    def _forwarded(
+        self, request: Request, source: Hop, local: Hop, now: float, way: str, hops: Sequence[Hop] | None
+    ) -> Forward | Decision | Lookup:
         """Return a request as it goes on (16.3 to 16.6)."""
         uri, routes = self._entered(request)
         served = self._domain(uri) if not routes else None
@@ -143,7 +163,9 @@ class StatelessProxy:
         if not routes and self._settings.next_hop and served is None:
             routes, chosen = [self._settings.next_hop], True
         uri, routes, target = _postprocessed(uri, routes)
-        hop, out = self._way_to(target)
+        if hops is None and self._settings.looks_up and _is_open(target):
+            return Lookup(target, mark)
+        hop, out = self._way_to(target) if hops is None else self._way_by(hops)
         headers = request.headers.copy()
         received = request.via
         _set_routes(headers, routes)
@@ -229,6 +251,14 @@ class StatelessProxy:
                 return each, out
         raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
 
+    def _way_by(self, hops: Sequence[Hop]) -> tuple[Hop, Hop]:
+        """Return the first of these hops that can be reached, and the address that it sees requests come from."""
+        for hop in hops:
+            out = self._settings.egress(hop)
+            if out is not None:
+                return hop, out
+        raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
+
     def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop) -> None:
         """Write Record-Route: one value, or two where the dialog changes the address or transport here (RFC 5658)."""
         scheme = "sips" if uri.scheme == "sips" else "sip"
@@ -282,6 +312,14 @@ def hop_of(uri: Uri, usual: str = "udp") -> Hop:
     if transport not in TRANSPORTS or (uri.scheme == "sips" and transport == "udp"):
         raise ParseError("the transport of the next hop is not known here", 416)
     return Hop(transport, uri.maddr or uri.host, uri.port or (5061 if transport == "tls" else 5060))
+
+
+def _is_open(uri: Uri) -> bool:
+    """Whether DNS chooses transport, host and port for a URI: its host is a name, and it has no port (RFC 3263 4)."""
+    host = uri.maddr or uri.host
+    return (
+        uri.scheme in ("sip", "sips") and uri.port is None and ":" not in host and not host.replace(".", "").isdigit()
+    )
 
 
 def _usual_port(uri: Uri) -> int:

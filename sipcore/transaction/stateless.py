@@ -42,6 +42,8 @@ class Capabilities:
     """URI schemes served in a Request-URI (8.2.2.1)."""
     extensions: tuple[str, ...] = ("100rel", "timer", "replaces", "norefersub")
     """Option tags supported (8.2.2.3)."""
+    extensions_of: tuple[tuple[str, str], ...] = ()
+    """Option tags supported in the requests of one method besides: (method, tag)."""
     content_types: tuple[str, ...] = (
         *("application/sdp", "application/dtmf-relay", "application/dtmf"),
         *("audio/telephone-event", "application/vnd.nortelnetworks.digits"),
@@ -89,7 +91,8 @@ def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
         return None
     if method in capabilities.within and request.to_tag is None:
         return _answer(request, capabilities, 481)
-    missing = [tag for tag in request.require if tag.lower() not in capabilities.extensions]
+    more = [tag for of, tag in capabilities.extensions_of if of == method]
+    missing = [tag for tag in request.require if tag.lower() not in (*capabilities.extensions, *more)]
     if missing:
         return _answer(request, capabilities, 420, [("Unsupported", ", ".join(missing))])
     return _refuse_content(request, capabilities)

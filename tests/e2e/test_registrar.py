@@ -1,6 +1,7 @@
 """`sipswarm registrar` with real processes: user agents of ours register, are challenged, and found after a restart."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -97,6 +98,51 @@ def test_a_binding_ends_with_its_time_and_too_short_a_time_is_refused() -> None:
     with serving("registrar", "--listen", "udp:127.0.0.1:0") as server:
         refused = ask(server.ports["udp"], "Contact: <sip:alice@192.0.2.7>;expires=59")
         assert (refused.status, refused.min_expires) == (423, 60)
+
+
+def test_path_may_be_required_and_anything_else_may_not() -> None:
+    with serving("registrar", *BOTH) as server:
+        port = server.ports["udp"]
+        bound = ("Contact: <sip:alice@192.0.2.7>", "Path: <sip:192.0.2.9;lr>", "Supported: path")
+        response = ask(port, *bound, "Require: path", number=1)
+        assert (response.status, response.headers.get("Path")) == (200, "<sip:192.0.2.9;lr>")
+        response = ask(port, *bound, "Require: path, gruu", number=2)
+        assert (response.status, response.headers.get("Unsupported")) == (420, "gruu")
+        response = ask(port, method="OPTIONS", number=3)
+        assert "path" in response.supported
+
+
+def test_what_is_dropped_gets_no_answer_and_is_counted() -> None:
+    def dropped() -> float:
+        return server.metric("sipswarm_sip_refused_total", 'reason="dropped"')
+
+    async def counted(times: int) -> None:
+        await until(lambda: dropped() == times)
+
+    with serving("registrar", *BOTH, "--drop-agent", "Scanner", "--drop-above", "5") as server:
+        port = server.ports["udp"]
+        for number in (1, 2):
+            assert ask(port, number=number).status == 200
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.bind(("127.0.0.1", 0))
+            client.setblocking(False)
+            text = (
+                f"OPTIONS sip:127.0.0.1:{port} SIP/2.0",
+                f"Via: SIP/2.0/UDP 127.0.0.1:{client.getsockname()[1]};branch=z9hG4bK-silent;rport",
+                *("From: <sip:a@127.0.0.1>;tag=1", f"To: <sip:127.0.0.1:{port}>", "Call-ID: silent", "CSeq: 1 OPTIONS"),
+                *("Max-Forwards: 70", "User-Agent: friendly-scanner", "Content-Length: 0"),
+            )
+            client.sendto("\r\n".join((*text, "", "")).encode(), ("127.0.0.1", port))
+            asyncio.run(counted(1))
+            for number in range(3, 30):
+                plain = "\r\n".join((*text[:-2], text[-1], "", "")).replace("silent", f"plain{number}")
+                client.sendto(plain.encode(), ("127.0.0.1", port))
+            asyncio.run(until(lambda: dropped() > 20))
+            answers = 0
+            with contextlib.suppress(BlockingIOError):
+                while client.recv(65536):
+                    answers += 1
+            assert answers <= 3
 
 
 def test_bindings_outlive_a_restart_with_their_file(tmp_path: Path) -> None:

@@ -30,18 +30,20 @@ from .speech import speech
 DOMAIN = "example.invalid"
 USERS = "user,password\nalice,secret\nbob,open\n"
 FRAME = b"\xfe" * 160
+relayed_or_not = pytest.mark.parametrize("relay", [False, True], ids=["direct", "relayed"])
 
 
 @contextmanager
-def proxy(folder: Path, wire: Wire) -> Iterator[tuple[Server, str]]:
-    """Our registrar and proxy for the domain, and its URI; users are challenged."""
+def proxy(folder: Path, wire: Wire, relay: bool = False) -> Iterator[tuple[Server, str]]:
+    """Our registrar and proxy for the domain, and its URI; users are challenged. relay: media goes through it."""
     users = folder / "users.csv"
     users.write_text(USERS)
     certified: list[str] = []
     if wire.authority is not None:
         certificate, key = wire.authority.issue("proxy", "IP:127.0.0.1", "IP:::1")
         certified = ["--tls-cert", certificate, "--tls-key", key, "--tls-ca", wire.authority.ca]
-    words = ["--realm", DOMAIN, "--users", str(users), "--registrar", "--record-route", "--auth", *certified]
+    through = ("--relay-media", "--rtp-ports", "40000-40998") if relay else ("--record-route",)
+    words = ["--realm", DOMAIN, "--users", str(users), "--registrar", *through, "--auth", *certified]
     with serving("proxy", "--listen", f"{wire.transport}:{format_host(wire.host)}:0", *words) as server:
         yield server, wire.server(server.ports[wire.transport])
 
@@ -62,6 +64,13 @@ def passed(server: Server, method: str) -> float:
     return server.metric("sipswarm_sip_requests_total", f'method="{method}"')
 
 
+async def has_relayed(server: Server, relay: bool) -> None:
+    """Wait until media has gone through the proxy, and no call has ports there any more; nothing without a relay."""
+    if relay:
+        await until(lambda: server.metric("sipswarm_rtp_relayed_packets_total", 'result="forwarded"') > 0)
+        await until(lambda: server.metric("sipswarm_relayed_calls_active") == 0)
+
+
 def frames(got: list[int]) -> Any:
     return send_recv(lambda number, channel: FRAME, output=lambda *frame: note(got, frame[3]))
 
@@ -70,9 +79,10 @@ async def reported(perl: NetSip) -> dict[str, Any]:
     return await asyncio.get_running_loop().run_in_executor(None, perl.report)
 
 
+@relayed_or_not
 @over_every_wire()
 def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
-    tmp_path: Path, start: Start, wire: Wire
+    tmp_path: Path, start: Start, wire: Wire, relay: bool
 ) -> None:
     aor = f"sip:bob@{DOMAIN}"
 
@@ -95,8 +105,9 @@ def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
             assert established == ["OK"]
             return await reported(perl)
 
-    with proxy(tmp_path, wire) as (server, uri):
+    with proxy(tmp_path, wire, relay) as (server, uri):
         said = asyncio.run(main(server, uri))
+        asyncio.run(has_relayed(server, relay))
         # With the challenge, in and out, and the re-INVITE in and out; the BYE in and out.
         asyncio.run(until(lambda: passed(server, "INVITE") >= 5 and passed(server, "BYE") >= 2))
         assert server.running.end(signal.SIGTERM)[0] == 0
@@ -105,8 +116,11 @@ def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
     assert f"bob@{DOMAIN}" in said["context"]["to"]
 
 
+@relayed_or_not
 @over_every_wire()
-def test_perl_calls_us_through_our_proxy_with_its_password(tmp_path: Path, start: Start, wire: Wire) -> None:
+def test_perl_calls_us_through_our_proxy_with_its_password(
+    tmp_path: Path, start: Start, wire: Wire, relay: bool
+) -> None:
     callers: list[str] = []
 
     async def main(server: Server, uri: str) -> dict[str, Any]:
@@ -129,16 +143,20 @@ def test_perl_calls_us_through_our_proxy_with_its_password(tmp_path: Path, start
             perl = start(NetSip(tmp_path, "talk.pl", 40, user="bob", password="open", **words, **wire.of_perl()))
             return await reported(perl)
 
-    with proxy(tmp_path, wire) as (server, uri):
+    with proxy(tmp_path, wire, relay) as (server, uri):
         said = asyncio.run(main(server, uri))
+        asyncio.run(has_relayed(server, relay))
         assert server.running.end(signal.SIGTERM)[0] == 0
     assert (said["final"], said["established"], said["ended"]) == ("OK", 1, 1)
     assert said["received"]["second"] >= HEARD
     assert len(callers) == 1
 
 
+@relayed_or_not
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_baresip_registers_calls_and_is_called_through_our_proxy(tmp_path: Path, start: Start, transport: str) -> None:
+def test_baresip_registers_calls_and_is_called_through_our_proxy(
+    tmp_path: Path, start: Start, transport: str, relay: bool
+) -> None:
     wire = Wire(transport)
 
     async def main(server: Server, uri: str) -> None:
@@ -164,6 +182,7 @@ def test_baresip_registers_calls_and_is_called_through_our_proxy(tmp_path: Path,
             await phone.event("CALL_CLOSED")
         await until(lambda: passed(server, "BYE") >= 4)
 
-    with proxy(tmp_path, wire) as (server, uri):
+    with proxy(tmp_path, wire, relay) as (server, uri):
         asyncio.run(main(server, uri))
+        asyncio.run(has_relayed(server, relay))
         assert server.running.end(signal.SIGTERM)[0] == 0

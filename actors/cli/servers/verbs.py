@@ -1,7 +1,8 @@
 """`sipswarm registrar` and `sipswarm proxy`: servers for phones, robots and tests, until a signal ends them.
 
-Both are one call worker, because the bindings have one owner; the media worker beside it stays idle. The file of users
-and that of the bindings are read here first, so that what is wrong in them is an error of usage.
+Both are one call worker, because the bindings have one owner. The one media worker beside it stays idle, unless a proxy
+relays media: a relay drops what comes from the ports of another one, which it knows in its own process. The file of
+users and that of the bindings are read here first, so that what is wrong in them is an error of usage.
 """
 
 from dataclasses import replace
@@ -22,7 +23,9 @@ OF_CALLS: Final = (
     *("session_expires", "max_call_time", "max_calls"),
 )
 """Settings of a node that has calls."""
-OF_PROXIES: Final = ("registrar", "record_route", "auth", "next_hop")
+OF_RELAYS: Final = ("rtp_ports", "max_calls")
+"""Those of them that a proxy has, because it may relay media."""
+OF_PROXIES: Final = ("registrar", "record_route", "relay_media", "relay_timeout", "auth", "next_hop")
 """Options that a registrar does not have."""
 
 
@@ -49,7 +52,7 @@ def registrar(callee: CalleeOptions, config: ServerConfig, settings: NodeSetting
 @click.command(cls=Verb)
 @options(CalleeOptions, without=("user",))
 @options(ServerConfig, without=("redirect",))
-@options(NodeSettings, without=OF_CALLS)
+@options(NodeSettings, without=tuple(each for each in OF_CALLS if each not in OF_RELAYS))
 @run_options(metrics=DEFAULT_METRICS)
 def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:
     """Be a stateless proxy (RFC 3261 16.11), until SIGINT or SIGTERM.
@@ -61,15 +64,21 @@ def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, r
       sipswarm proxy --registrar --record-route
       sipswarm proxy --listen udp:192.168.1.5:5060 --registrar --users users.csv --realm example.org --auth
       sipswarm proxy --listen udp:127.0.0.1:5060 --next-hop sip:192.0.2.1 --send-to 192.0.2.0/24
+      sipswarm proxy --listen udp:192.168.1.5:5060 --registrar --relay-media --rtp-ports 20000-21998
     """
     if config.auth and not config.users:
         raise click.UsageError("--auth needs the passwords of the users; give --users FILE too")
+    if not config.relay_media and _is_given("relay_timeout"):
+        raise click.UsageError("--relay-timeout is about relayed media; give --relay-media too")
     if not config.registrar:
-        context = click.get_current_context()
-        for name in ("expires", "file"):
-            if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-                raise click.UsageError(f"--{name} is about bindings, which only a registrar has; give --registrar too")
+        for name in filter(_is_given, ("expires", "file")):
+            raise click.UsageError(f"--{name} is about bindings, which only a registrar has; give --registrar too")
     return _run("proxy", callee, replace(config, proxy=True), settings, running)
+
+
+def _is_given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _run(verb: str, callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:

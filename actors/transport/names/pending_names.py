@@ -94,6 +94,12 @@ class LateNames:
         """Use this resolver from now on."""
         self.resolver = resolver
 
+    def names(self) -> Resolver:
+        """Return the resolver; it is made when it is used for the first time."""
+        if self.resolver is None:
+            self.resolver = Resolver(random=Random())
+        return self.resolver
+
     def learn(self, name: str, hops: Iterable[Hop]) -> None:
         """Remember which addresses a name led to."""
         if len(self._known) >= MOST_KNOWN:
@@ -119,10 +125,8 @@ class LateNames:
 
     async def _look_up(self, key: tuple[int, str, int], local: Hop) -> tuple[Hop, ...]:
         _, host, port = key
-        if self.resolver is None:
-            self.resolver = Resolver(random=Random())
         uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
-        return await self.resolver.hops(uri, ((local.transport, ip_version(local.host)),))
+        return await self.names().hops(uri, ((local.transport, ip_version(local.host)),))
 
     def _looked_up(self, key: tuple[int, str, int], task: "asyncio.Task[tuple[Hop, ...]]") -> None:
         """A lookup is over, in whichever way: the messages that wait for the name must not wait for ever."""

@@ -51,12 +51,15 @@ class Resolver:
         self._known: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._asking: dict[tuple[str, str], asyncio.Future[Answer]] = {}
 
-    async def hops(self, uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ...]:
+    async def hops(
+        self, uri: Uri, reachable: Sequence[tuple[str, int]], random: Random | None = None
+    ) -> tuple[Hop, ...]:
         """Return the hops of a request for this URI, in the order in which to try them (RFC 3263 section 4).
 
         Args:
             uri: of the request.
             reachable: transports and IP versions that have a listener, the preferred first.
+            random: draws for this request, so that the same one is drawn the same again; None = that of the resolver.
 
         Raises:
             ConfigurationError: the name leads to no address that a listener reaches.
@@ -76,12 +79,14 @@ class Resolver:
         if uri.port is not None:
             found = await self._addresses(host, wanted or "udp", uri.port, reachable)
         else:
-            found = await self._by_service(host, wanted, reachable)
+            found = await self._by_service(host, wanted, reachable, random or self._random)
         if not found:
             raise HostUnreachable(f"{uri}: the name {host!r} has no address that a local listener can reach", host)
         return tuple(dict.fromkeys(found))[:MOST_HOPS]
 
-    async def _by_service(self, name: str, wanted: str, reachable: Sequence[tuple[str, int]]) -> list[Hop]:
+    async def _by_service(
+        self, name: str, wanted: str, reachable: Sequence[tuple[str, int]], random: Random
+    ) -> list[Hop]:
         """Without port: NAPTR chooses the transport, SRV the hosts; missing records are skipped (4.1, 4.2)."""
         transports = [wanted] if wanted else list(dict.fromkeys(transport for transport, _ in reachable))
         services: list[tuple[str, str]] = []
@@ -98,7 +103,7 @@ class Resolver:
         for transport, service in services:
             rows_of_service = [row for row in await self._ask("SRV", service) if isinstance(row, Srv)]
             found = found or bool(rows_of_service)
-            for srv in self._ordered(rows_of_service):
+            for srv in self._ordered(rows_of_service, random):
                 if srv.target not in ("", "."):  # "." = decidedly not here (RFC 2782)
                     hops += await self._addresses(srv.target, transport, srv.port, reachable)
         if not found:
@@ -106,13 +111,15 @@ class Resolver:
             return await self._addresses(name, transport, DEFAULT_PORTS[transport], reachable)
         return hops
 
-    def _ordered(self, rows: Iterable[Srv]) -> list[Srv]:
+    def _ordered(self, rows: Iterable[Srv], random: Random | None = None) -> list[Srv]:
         """By priority; among equals by lot, with chances in proportion to the weights (RFC 2782)."""
         ordered: list[Srv] = []
-        left = sorted(rows, key=lambda row: (row.priority, row.weight))
+        left = sorted(
+            rows, key=lambda row: (row.priority, row.weight, row.target, row.port)
+        )  # DNS may turn them around
         while left:
             equals = [row for row in left if row.priority == left[0].priority]
-            lot = self._random.randint(0, sum(row.weight for row in equals))
+            lot = (random or self._random).randint(0, sum(row.weight for row in equals))
             for row in equals:
                 lot -= row.weight
                 if lot <= 0:

@@ -304,11 +304,15 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--redirect": [],
         "--registrar": [],
         "--record-route": [],
+        "--relay-media": [],
+        "--relay-timeout": ["2m"],
         "--auth": [],
         "--next-hop": ["192.0.2.1"],
         "--algorithm": ["SHA-256", "--algorithm", "MD5"],
         "--block": ["INVITE=405", "--block", "MESSAGE=403"],
         "--block-agent": ["scanner"],
+        "--drop-agent": ["scanner"],
+        "--drop-above": ["60"],
     },
 }
 """For each record that goes to the processes, its options, each with a value other than its default."""

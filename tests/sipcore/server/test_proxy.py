@@ -12,7 +12,7 @@ from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.server.filters import Decision
 from sipswarm.sipcore.server.location import Binding
-from sipswarm.sipcore.server.proxy import Forward, ProxySettings, StatelessProxy
+from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
 from tests.sipcore.wire import SDP, sample
 
 CALLER = Hop("udp", "192.0.2.10", 5060)
@@ -62,7 +62,7 @@ def request_of(uri: str = "sip:bob@example.org", *extra: str, method: str = "INV
 
 def taken(
     request: Request, settings: ProxySettings = SETTINGS, *, source: Hop = CALLER, way: str = ""
-) -> Forward | Response | Decision:
+) -> Forward | Response | Decision | Lookup:
     return StatelessProxy(settings).take(request, source, OURS[source.transport], 0.0, way)
 
 
@@ -320,3 +320,24 @@ def test_a_response_with_all_vias_in_one_line_is_understood() -> None:
 def test_a_key_that_is_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="16 to 32"):
         StatelessProxy(replace(SETTINGS, key=b"short"))
+
+
+def test_a_next_hop_without_port_is_looked_up_first_and_a_cancel_draws_the_same_lot() -> None:
+    settings = replace(SETTINGS, looks_up=True)
+    invite, cancel = (request_of("sip:bob@far.test", method=method) for method in ("INVITE", "CANCEL"))
+    asked = [taken(each, settings) for each in (invite, invite, cancel)]
+    assert all(isinstance(each, Lookup) for each in asked)
+    assert len({(str(each.uri), each.lot) for each in asked if isinstance(each, Lookup)}) == 1
+    found = Hop("tcp", "192.0.2.77", 5070)
+    onward = StatelessProxy(settings).take(invite, CALLER, OURS["udp"], 0.0, hops=(found,))
+    assert isinstance(onward, Forward)
+    assert (onward.hop, parse(onward.data).via.transport) == (found, "TCP")
+    nowhere = StatelessProxy(settings).take(invite, CALLER, OURS["udp"], 0.0, hops=())
+    assert isinstance(nowhere, Response)
+    assert nowhere.status == 503
+
+
+@pytest.mark.parametrize("uri", ["sip:bob@far.test:5060", "sip:bob@192.0.2.9", "sip:bob@[2001:db8::1]"])
+def test_a_next_hop_with_port_or_address_is_not_looked_up(uri: str) -> None:
+    settings = replace(SETTINGS, looks_up=True)
+    assert isinstance(taken(request_of(uri), settings), Forward)

@@ -1,5 +1,7 @@
 """Refusals without state: RFC 3261 8.2 in its order, from requests and from octets that cannot be read."""
 
+from dataclasses import replace
+
 import pytest
 
 from sipswarm.sipcore.errors import ParseError
@@ -221,3 +223,14 @@ def test_the_head_of_a_long_message_is_enough() -> None:
     written = overload_reply(data, 1)
     assert written is not None
     assert len(written) < 500
+
+
+def test_an_extension_of_one_method_may_be_required_of_that_method_only() -> None:
+    able = replace(CAPABILITIES, methods=("INVITE", "REGISTER"), extensions_of=(("REGISTER", "path"),))
+    for method, tags, status in (
+        ("REGISTER", "Path, 100rel", 0),
+        ("REGISTER", "path, foo", 420),
+        ("INVITE", "path", 420),
+    ):
+        refused = inspect(request(method, f"Require: {tags}"), able)
+        assert (refused.status if refused is not None else 0) == status, (method, tags)
