@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sipswarm.actors.agent.own_metrics import OwnCounter, OwnGauge, OwnHistogram
     from sipswarm.actors.agent.subscription import Subscription
     from sipswarm.actors.agent.timer import Timer
     from sipswarm.actors.agent.user_agent import UserAgent
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sipswarm.actors.handle.robot_runs import Robot
     from sipswarm.actors.identity import Auth
     from sipswarm.actors.robots.agent import RobotAgent
-    from sipswarm.actors.runtime.callbacks import Callback, StopVariable
+    from sipswarm.actors.runtime.callbacks import Callback, StopVariable, invoke_callback
     from sipswarm.actors.scripts.data import Row
     from sipswarm.actors.trace.ladder import Ladder
     from sipswarm.actors.transport.names.dns_records import Lookup
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from sipswarm.sipcore.message.uri import Uri
     from sipswarm.sipcore.usage.subscription import Notified
 
+    from .script.event_loop import run
+    from .script.metrics import serve_metrics
     from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
 _HOMES = {
@@ -67,6 +70,9 @@ _HOMES = {
     "MediaLease": "sipswarm.actors.handle.media_lease",
     "Notified": "sipswarm.sipcore.usage.subscription",
     "Overloaded": "sipswarm.actors.errors",
+    "OwnCounter": "sipswarm.actors.agent.own_metrics",
+    "OwnGauge": "sipswarm.actors.agent.own_metrics",
+    "OwnHistogram": "sipswarm.actors.agent.own_metrics",
     "Request": "sipswarm.sipcore.message.messages",
     "RequestEnded": "sipswarm.actors.errors",
     "Response": "sipswarm.sipcore.message.messages",
@@ -84,9 +90,12 @@ _HOMES = {
     "UserAgent": "sipswarm.actors.agent.user_agent",
     "WrongState": "sipswarm.actors.errors",
     "echo": "sipswarm.actors.handle.media_handlers",
+    "invoke_callback": "sipswarm.actors.runtime.callbacks",
     "play": "sipswarm.actors.handle.media_handlers",
     "record": "sipswarm.actors.handle.media_handlers",
+    "run": "sipswarm.script.event_loop",
     "send_recv": "sipswarm.actors.handle.media_handlers",
+    "serve_metrics": "sipswarm.script.metrics",
     "silence": "sipswarm.actors.handle.media_handlers",
     "tone": "sipswarm.actors.handle.media_handlers",
 }
@@ -111,6 +120,9 @@ __all__ = [
     "MediaLease",
     "Notified",
     "Overloaded",
+    "OwnCounter",
+    "OwnGauge",
+    "OwnHistogram",
     "Request",
     "RequestEnded",
     "Response",
@@ -129,9 +141,12 @@ __all__ = [
     "WrongState",
     "__version__",
     "echo",
+    "invoke_callback",
     "play",
     "record",
+    "run",
     "send_recv",
+    "serve_metrics",
     "silence",
     "tone",
 ]

@@ -72,26 +72,27 @@ READ_CAUSES = {
 """How often a file reads a cause out of a text. pylibsrtp says only in its text that a packet came before."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 29, "__init__ parameters": 26},
+    "actors/agent/user_agent.py": {"imports": 31, "UserAgent methods": 27, "__init__ parameters": 26},
     "actors/bus/link.py": {"RouterLink attributes": 23, "DealerLink attributes": 22, "__init__ parameters": 13},
-    "actors/call/actor.py": {"imports": 18, "CallActor attributes": 24, "CallActor methods": 36},
+    "actors/call/actor.py": {"imports": 18, "CallActor attributes": 24, "CallActor methods": 37},
     "actors/call/media.py": {"CallMedia attributes": 21, "CallMedia methods": 50},
     "actors/call_worker/agent_parts.py": {"imports": 13},
     "actors/call_worker/out_of_dialog.py": {"imports": 13, "__init__ parameters": 12},
+    "actors/call_worker/sip_input.py": {"imports": 13},
     "actors/call_worker/worker.py": {"imports": 40, "CallWorker attributes": 24, "CallWorker methods": 24},
     "actors/cli/app.py": {"imports": 14},
     "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},
-    "actors/handle/call.py": {"imports": 22, "Call attributes": 29, "Call methods": 71},
+    "actors/handle/call.py": {"imports": 22, "Call attributes": 29, "Call methods": 72},
     "actors/handle/call_reading.py": {"CallReading methods": 26},
-    "actors/handle/parameters.py": {"CallParameters attributes": 31},
+    "actors/handle/parameters.py": {"CallParameters attributes": 32},
     "actors/load/generator.py": {"imports": 13, "__init__ parameters": 11},
     "actors/load/scenario.py": {"imports": 13},
     "actors/process/applications.py": {"imports": 13},
     "actors/process/load_application.py": {"imports": 13},
     "actors/process/roles.py": {"imports": 13},
-    "actors/robots/agent.py": {"RobotAgent methods": 24},
+    "actors/robots/agent.py": {"RobotAgent methods": 32},
     "actors/supervisor/child_process.py": {"ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/supervisor/supervisor.py": {"imports": 19, "Supervisor attributes": 33},
@@ -111,6 +112,7 @@ LARGER = {
     "media/rtp/reception.py": {"Reception attributes": 29},
     "media/endpoint.py": {"imports": 13, "StreamEndpoint attributes": 32},
     "sipcore/session/session_record.py": {"imports": 13},
+    "sipswarm/pytest_plugin/phones.py": {"KeepingAgent methods": 27},
 }
 """Classes, functions and files beyond the limits, with their size."""
 
@@ -122,6 +124,7 @@ WHY_LARGER = {
     "actors/call_worker/call_factory.py": "composes a call of its session, media, handle and tables",
     "actors/call_worker/agent_parts.py": "a record: the parts of a call worker that user agents use",
     "actors/call_worker/out_of_dialog.py": "what its answers depend on is told by the call worker: a callback each",
+    "actors/call_worker/sip_input.py": "each record meets here what may turn it away, read it, or take it",
     "actors/call_worker/worker.py": "composes a call worker; methods of a role, and of `CallOwner`",
     "actors/cli/app.py": "a verb each",
     "actors/cli/load.py": "a command of the user's: an option each",
@@ -153,6 +156,7 @@ WHY_LARGER = {
     "sipcore/session/invite_session.py": "the face of a session: its commands, which it delegates to its parts",
     "sipcore/session/invites.py": "an INVITE is a request under way, with its forks, reliable responses and timers",
     "sipcore/session/session_record.py": "reads and writes what the parts of a session have",
+    "sipswarm/pytest_plugin/phones.py": "a user agent, the face for scripts, whose messages are kept",
     "sipcore/session/session_config.py": "what a session is told, a record with few functions",
 }
 """Why each of these files has something beyond a limit, and is better left so."""

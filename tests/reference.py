@@ -23,6 +23,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Calls": ("Call", "CallParameters", "State", "StreamStatistics", "Ladder"),
     "Media": ("MediaHandler", "echo", "play", "record", "send_recv", "silence", "tone", "MediaLease"),
     "Requests outside of calls": ("Subscription", "Notified"),
+    "Metrics of your own": ("OwnCounter", "OwnGauge", "OwnHistogram", "serve_metrics"),
     "Messages": ("Request", "Response", "Uri"),
     "Arguments": ("Auth", "Callback", "StopVariable", "Robot", "Row", "Listener", "TlsConfig", "Lookup"),
     "Errors": (

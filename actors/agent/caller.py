@@ -121,7 +121,7 @@ class Caller:
             call_id=call_id,
             param=parameters,
             listener=listener,
-            given=given_description(parameters),
+            given=given_description(parameters, needs_ports=wishes.get("wanted", True)),
             call=call,
             named_by=named_by,
         )

@@ -31,7 +31,9 @@ from ..handle.robot_runs import Robot
 from ..identity import Auth
 from ..runtime.callbacks import Callback
 from . import transfers
-from .agent_options import AgentOptions
+from .agent_metrics import AgentMetrics
+from .agent_options import AgentAliases, AgentOptions, by_their_names
+from .agent_wire import AgentWire
 from .bound_node import BoundNode
 from .caller import Caller
 from .destinations import Destinations, Target
@@ -53,7 +55,7 @@ MOST_LEASES: Final = 10_000
 """Media ports that are reserved at once at most."""
 
 
-class UserAgent:
+class UserAgent(AgentMetrics, AgentWire):
     """A SIP user agent on its own sockets.
 
     Args:
@@ -92,6 +94,8 @@ class UserAgent:
         node: the call worker of a running node, instead of a node of its own. Then the node's configuration holds
             (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `send_to`, `strict`), and the
             user agent works without being entered.
+        aliases: `leg`, `proxy`, `routes` and `d2p` are the names of Net::SIP for `legs`, `outgoing_proxy`, `route` and
+            `domain2proxy`.
 
     Raises:
         ConfigurationError: an argument is not valid; on entering, when an address is busy or does not belong to this
@@ -127,7 +131,12 @@ class UserAgent:
         trace: bool = False,
         sip_trace: str = "",
         node: BoundNode | None = None,
+        **aliases: Unpack[AgentAliases],
     ) -> None:
+        named = by_their_names(
+            aliases, legs=legs, outgoing_proxy=outgoing_proxy, route=route, domain2proxy=domain2proxy
+        )
+        legs, outgoing_proxy, route, domain2proxy = named.values()
         proxy = server_uri("outgoing_proxy", outgoing_proxy)
         server_uri("registrar", registrar)
         self._who = OwnIdentity(
@@ -209,15 +218,23 @@ class UserAgent:
 
     # ---- inside a call worker
 
-    def another(self, from_: str, **options: Unpack[AgentOptions]) -> "UserAgent":
+    def another(self, from_: str, *, same_legs: bool = False, **options: Unpack[AgentOptions]) -> "UserAgent":
         """Return a further user agent on the same call worker or, in a script, with sockets of its own.
 
         In a scenario its calls belong to the same run.
 
         Args:
             from_, options: as for the constructor.
+            same_legs: in a script too, the same sockets: another identity at the same addresses, which works without
+                being entered, and ends with this one. What `listen`, `on_request` and `on_send` of either sets holds
+                for both; `call.called_user` says who is called.
+
+        Raises:
+            ConfigurationError: an argument is not valid; with `same_legs`, this one does not run.
         """
         node = self._node if isinstance(self._node, BoundNode) else None
+        if node is None and checked_flag("same_legs", same_legs):
+            node = BoundNode(self._node.parts, self._placing)
         return UserAgent(from_, node=node, **options).placing_as(self._placing)
 
     def placing_as(self, placing: Placing) -> Self:

@@ -226,6 +226,8 @@ class Snapshot(NamedTuple):
     """Calls (call worker) or streams (media worker) that are not over."""
     series: tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...]
     """`Series` as plain tuples."""
+    declared: tuple[tuple[str, str, tuple[str, ...], str, tuple[float, ...]], ...] = ()
+    """Name, kind, labels, help and buckets of each metric of user code."""
 
 
 class CallFinished(NamedTuple):

@@ -41,6 +41,7 @@ from .notices import (
     Failed,
     InviteReceived,
     Notice,
+    OfferWaits,
     Provisional,
     RequestFinished,
     TransferProgress,
@@ -170,6 +171,7 @@ class CallActor(Actor, StreamOwner):
         lines: tuple[MediaStream, ...] = (),
         ring_time: float | None = None,
         ack_lines: str | None = None,
+        asks: bool = False,
     ) -> None:
         """Place the call, or negotiate again when it is up: first the media ports, then the INVITE with the offer.
 
@@ -179,6 +181,7 @@ class CallActor(Actor, StreamOwner):
             lines: streams opened beforehand.
             ring_time: seconds without a final answer before CANCEL.
             ack_lines: further header lines of the ACK; None = as before.
+            asks: the user decides the answer to the offer of a 2xx: `OfferWaits` comes, and `acknowledge` is due.
 
         Raises:
             LocalProtocolError: the state forbids it.
@@ -194,6 +197,7 @@ class CallActor(Actor, StreamOwner):
         else:
             raise LocalProtocolError(f"no INVITE can be sent now (the call is {self.state.value})")
         self.session.arrange_invites(ring_time=ring_time, ack_lines=ack_lines)
+        self._offers.ask(asks)
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         if lines:
             self.media.adopt(lines)
@@ -248,6 +252,11 @@ class CallActor(Actor, StreamOwner):
             self.state = State.ANSWERING
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
+
+    def acknowledge(self, now: float) -> None:
+        """Send the ACK that waits for the user, with the answer, when the ports are open; harmless when none waits."""
+        if self._pending is Pending.USER_ACK and self.state is not State.OVER:
+            self._require(self.media.require_for_offer(), Pending.ACK, now)
 
     def reject(self, status: int, reason: str, headers: Headers, now: float) -> None:
         """Refuse the INVITE that waits; a refused re-INVITE leaves the call up."""
@@ -510,7 +519,7 @@ class CallActor(Actor, StreamOwner):
                     handler(self, event, now)
             transmits, events = self.session.drain()
         held = self._held
-        if held is not None and self._pending is not Pending.ACK:
+        if held is not None and self._pending not in (Pending.ACK, Pending.USER_ACK):
             self._held = None
             self._notify(held)
         if self.move.is_due and self.state is not State.OVER:
@@ -621,10 +630,13 @@ class CallActor(Actor, StreamOwner):
             self.session.respond(now, event.request_id, 500, headers=(("Retry-After", "1"),))  # RFC 3311 section 5.2
         elif event.in_ not in ("1xx", "2xx"):
             self._offers.answer(event, now, up=self.state is State.UP)
-        elif self._offers.take_delayed(event):
-            self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
-        else:
+        elif not self._offers.take_delayed(event):
             self._refuse_offer(event.in_, now)
+        elif event.in_ == "2xx" and self._offers.asks:
+            self._pending = Pending.USER_ACK
+            self._notify(OfferWaits())
+        else:
+            self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
 
     def _refuse_offer(self, in_: str, now: float) -> None:
         """Drop an unusable offer of a response; a 2xx still gets its ACK (RFC 3261 section 13.2.2.4)."""
@@ -692,6 +704,8 @@ class CallActor(Actor, StreamOwner):
             self._go_on(now)
 
     def _go_on(self, now: float) -> None:
+        if self._pending is Pending.USER_ACK:
+            return
         then, self._pending = self._pending, Pending.NOTHING
         if self.state is State.OVER:
             return

@@ -38,6 +38,10 @@ class Answered(NamedTuple):
     reinvite: bool
 
 
+class OfferWaits(NamedTuple):
+    """A 2xx to the local INVITE has the offer; the actor expects `acknowledge`."""
+
+
 class Established(NamedTuple):
     """The ACK to the local 2xx arrived; the streams are configured."""
 
@@ -209,6 +213,7 @@ Notice = (
     | Provisional
     | Answered
     | Established
+    | OfferWaits
     | AnswerDropped
     | Failed
     | RequestReceived

@@ -22,13 +22,15 @@ class PeerOffers:
         media: reads the offers and makes the answers.
     """
 
-    __slots__ = ("_media", "_session", "_unpracked")
+    __slots__ = ("_media", "_session", "_unpracked", "asks")
 
     def __init__(self, session: InviteSession, media: CallMedia) -> None:
         self._session = session
         self._media = media
         self._unpracked: tuple[int, ...] = ()
         """Forks whose 1xx has an offer that a PRACK will answer."""
+        self.asks = False
+        """Whether the user decides the answer to the offer of a 2xx."""
 
     @property
     def misfit(self) -> tuple[tuple[str, str], ...]:
@@ -82,6 +84,10 @@ class PeerOffers:
         if event.in_ == "1xx":
             self._unpracked = (*self._unpracked, event.fork)
         return True
+
+    def ask(self, asks: bool) -> None:
+        """Set whether the user decides the answer to the offer of a 2xx."""
+        self.asks = asks
 
     def drop_pending(self) -> None:
         """Drop the offer that has no answer, of either side, if there is one: the earlier agreement holds."""

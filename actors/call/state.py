@@ -54,6 +54,8 @@ class Pending(Enum):
     """The answers to offers in reliable 1xx."""
     ACK = "ack"
     """The answer to an offer in a 2xx."""
+    USER_ACK = "user ack"
+    """The same, which the user decides; no port is awaited before that."""
 
 
 class CallTimes:

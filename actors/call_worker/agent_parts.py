@@ -41,6 +41,8 @@ class AgentParts:
     """Keeps the messages of each call that begins from now on."""
     is_draining: Callable[[], bool]
     """Whether the worker comes to its end."""
+    update_gauges: Callable[[], int]
+    """Updates the gauges of the worker, and returns the number of its live calls."""
 
     @classmethod
     def of(cls, worker: CallWorker) -> "AgentParts":
@@ -60,4 +62,5 @@ class AgentParts:
             worker.admission.answer_options,
             worker.keep_ladders,
             is_draining=lambda: worker.draining.begun,
+            update_gauges=worker.update_gauges,
         )

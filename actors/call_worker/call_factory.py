@@ -200,6 +200,7 @@ class CallFactory:
                 hold=param.take_hold(),
                 lines=lines,
                 ack_lines=lines_of(param.ack_pairs()),
+                asks=param.cb_ack is not None,
             )
         except Exception:
             call.actor.abandon(self._actor_loop.now())

@@ -11,7 +11,7 @@ from typing import Any
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message import peek
-from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.hop import Hop, bracketed
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.dialog import session_key
 
@@ -19,6 +19,7 @@ from ..bus.messages import SendFailed, SipReceived
 from ..call.actor import CallActor
 from ..counting.totals import Totals
 from ..runtime.actor_loop import ActorLoop
+from ..runtime.callbacks import takes
 from ..runtime.outbox import Remark
 from ..transport.counters import SipCounters
 from ..transport.output import SipOutput
@@ -120,10 +121,14 @@ class SipInput:
             self._actor_loop.note_cause(actor, record.data)
             self._actor_loop.look_at(actor)
             user = actor.user if isinstance(actor, CallActor) else None
-            if user is None or user.receiver is None:
+            if user is None or not (user.receiver or user.receives_itself):
                 self._actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
             else:  # the user's handler stands in front of the actor (man page `receive`)
-                self._actor_loop.guarded(actor, user.call_back, "receiver", user.receiver, message, source)
+                here = self._output.hops[record.listener]
+                leg = f"{transport}:{bracketed(here.host)}:{here.port}"
+                receiver = user.receiver or user.receive
+                arguments = (message, source, leg) if takes(receiver, 3) else (message, source)
+                self._actor_loop.guarded(actor, user.call_back, "receiver", receiver, *arguments)
         elif isinstance(message, Request):
             self._take_new(message, source, record, now)
         else:

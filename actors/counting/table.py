@@ -700,6 +700,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         },
     ),
     Metric(
+        "sipswarm_robot_labels_refused_total",
+        "counter",
+        (),
+        "Values of metrics of user code that were counted under `other`, because there were too many series.",
+    ),
+    Metric(
         "sipswarm_call_records_total",
         "counter",
         ("process",),

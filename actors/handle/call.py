@@ -82,8 +82,11 @@ class Call(CallReading):
     """Takes the row of this call instead of the supervisor."""
     planned: Planned | None = None
     """Its place in the plan of a load."""
-    receiver: Callable[[Request | Response, Hop], None] | None = None
-    """Takes the messages of this call instead of its actor, and may pass them on to `receive`."""
+    receiver: Callable[..., None] | None = None
+    """Takes the messages of this call instead of its actor, as (message, source) or (message, source, leg); it may
+    pass them on to `receive`."""
+    receives_itself = False
+    """Whether a subclass has a `receive` of its own, which takes the messages; not for users."""
     closed = False
     """Whether every metric is final."""
     kept, adopted = "", False
@@ -96,6 +99,10 @@ class Call(CallReading):
     """Places calls that are made of this one."""
     _context: Mapping[str, Any] | None = None
     """The context that it was placed with."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.receives_itself = cls.receive is not Call.receive
 
     def __new__(
         cls, control: "Placer[Call] | Call | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
@@ -193,7 +200,7 @@ class Call(CallReading):
         self.expected_digits = self.expected_digits if expected_digits is None else expected_digits
         self.planned = self.planned if planned is None else Planned(*planned)
 
-    def receive_by(self, receiver: Callable[[Request | Response, Hop], None]) -> None:
+    def receive_by(self, receiver: Callable[..., None]) -> None:
         """Give the messages of this call to a function instead of its actor; not for users."""
         self.receiver = receiver
 
@@ -252,9 +259,18 @@ class Call(CallReading):
         return self
 
     def receive(self, message: Request | Response, source: Hop) -> None:
-        """Take a message of this call from its `source`; a `receiver` passes messages on by this."""
+        """Take a message of this call from its `source`; a `receiver` passes messages on by this.
+
+        That of a subclass gets each message instead; it may have a third argument, as a `receiver`.
+        """
         self.actor.receive(message, source, 0, self.actor_loop.now())
         self.actor_loop.touch(self.actor)
+
+    def add_cleanup(self, callback: Callback) -> None:
+        """Call one more callback as (call) at the clean-up, after `cb_cleanup`; CallEnded when the call is over."""
+        checked_callback("callback", callback, CALLED_WITH["cb_cleanup"])
+        self.waiters.raise_if_over()
+        self.param.update({"call_cleanup": (*(self.param.get("call_cleanup") or ()), callback)})
 
     def keep(self, text: str) -> None:
         """Keep a text of at most 256 octets for `resume(call)`, in `kept`; ConfigurationError when it is longer."""
@@ -450,6 +466,7 @@ class Call(CallReading):
             hold=param.take_hold(),
             ring_time=ring_time,
             ack_lines=ack_lines,
+            asks=param.cb_ack is not None,
         )
         self.actor_loop.touch(actor)
 

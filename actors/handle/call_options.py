@@ -42,6 +42,7 @@ class CallOptions(TypedDict, total=False):
     clear_sdp: bool
     cb_final: Callback
     cb_preliminary: Callback
+    cb_ack: Callback
     cb_established: Callback
     cb_invite: Callback
     cb_dtmf: Callback

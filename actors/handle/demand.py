@@ -105,19 +105,22 @@ def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
     return speech + tuple(EVENTS_AT[clock_rate] for clock_rate in clock_rates)
 
 
-def given_description(param: CallParameters) -> SessionDescription | None:
+def given_description(param: CallParameters, *, needs_ports: bool = True) -> SessionDescription | None:
     """Return the description that the user made, as object, octets, text or a mapping of parts; None without one.
+
+    Args:
+        needs_ports: the call has media, and a port for each line; without media the ports are those of others.
 
     Raises:
         ConfigurationError: it cannot be read, or `media_lsocks` does not go with it.
     """
     if param.sdp is None:
         return None
-    if not param.media_lsocks:
+    if needs_ports and not param.media_lsocks:
         raise ConfigurationError("sdp needs media_lsocks, a lease of reserve_media or a bound UDP socket for each line")
     description = checked_description("sdp", param.sdp)
     assert description is not None
-    if len(param.media_lsocks) != len(description.media):
+    if param.media_lsocks and len(param.media_lsocks) != len(description.media):
         raise ConfigurationError(
             f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)}"
         )

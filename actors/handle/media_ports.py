@@ -85,7 +85,7 @@ class CallMediaPorts:
         """
         actor = self._actor
         convert(self._leases, param)
-        described = given_description(param)
+        described = given_description(param, needs_ports=actor.media.demand.wanted)
         if described is not None and param.sdp is not self._described:
             self._described = param.sdp
             actor.media.describe(described)
@@ -137,7 +137,8 @@ class CallMediaPorts:
             self.reshape(param, param.restore(before))
             if param.sdp is not self._described and self._described is not None:
                 self._described = param.sdp
-                self._actor.media.describe(given_description(param))
+                media = self._actor.media
+                media.describe(given_description(param, needs_ports=media.demand.wanted))
             raise
 
     def reshape(self, param: CallParameters, changed: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ from ..call.notices import (
     InviteReceived,
     MediaMoved,
     Notice,
+    OfferWaits,
     Provisional,
     RequestFinished,
     RequestReceived,
@@ -130,6 +131,26 @@ def _on_answered(call: Call, notice: Answered) -> None:
     call.owner.call_answered(call)
     if not notice.reinvite and call.on_up is not None:
         call.on_up(call)
+
+
+def _on_offer_waits(call: Call, notice: OfferWaits) -> None:
+    """Have `cb_ack` decide the answer in the ACK; its failure ends the call, by ACK and BYE."""
+    offer = call.actor.media.exchange.pending
+    call.param.peer_described(offer)
+    call.decide(
+        "the callback cb_ack", call.param.cb_ack, call, offer, then=lambda described: _acknowledge(call, described)
+    )
+
+
+def _acknowledge(call: Call, described: Any) -> None:
+    """Send the ACK that waits, with the description that `cb_ack` returned."""
+    if call.state is State.OVER:
+        return
+    if described is not None:
+        call.set_param(sdp=described)
+        call.ports.take_over(call.param)
+    call.actor.acknowledge(call.actor_loop.now())
+    call.actor_loop.touch(call.actor)
 
 
 def _on_established(call: Call, notice: Established) -> None:
@@ -373,16 +394,16 @@ def _on_closed(call: Call, notice: Closed) -> None:
 
 
 def _clean_up(call: Call) -> None:
-    """Run `cb_cleanup`, once."""
-    callback = call.param.take_cleanup()
-    if callback is not None:
-        call.call_back("cb_cleanup", callback, call)
+    """Run `cb_cleanup` and what was added to it, once; one that fails costs no other."""
+    for callback in call.param.take_cleanup():
+        call.actor_loop.guarded(call.actor, call.call_back, "cb_cleanup", callback, call)
 
 
 _HANDLERS: Final[dict[type, Any]] = {
     InviteReceived: _on_invite_received,
     Provisional: _on_provisional,
     Answered: _on_answered,
+    OfferWaits: _on_offer_waits,
     Established: _on_established,
     AnswerDropped: _on_answer_dropped,
     Failed: _on_failed,

@@ -89,6 +89,9 @@ class CallParameters:
     """Called as ("OK" or "FAIL", call, info) on the final result of the local INVITE."""
     cb_preliminary: Callback = None
     """Called as (call, code, response) for each 1xx."""
+    cb_ack: Callback = None
+    """With `sdp_on_ack`: called as (call, offer) before the ACK to a 2xx leaves, which has the offer. It may return the
+    answer, as `sdp`; None = the usual one. The ACK waits for a coroutine function."""
     cb_established: Callback = None
     """Called as ("OK", call) on the ACK to the local 2xx."""
     cb_invite: Callback = None
@@ -160,10 +163,10 @@ class CallParameters:
         now.update(values)
         return changed
 
-    def take_cleanup(self) -> Callback:
-        """Return the callback `cb_cleanup`, and forget it: it is called once; not for users."""
+    def take_cleanup(self) -> tuple[Callback, ...]:
+        """Return `cb_cleanup` and the callbacks of `Call.add_cleanup`, and forget them; not for users."""
         callback, self.cb_cleanup = self.cb_cleanup, None
-        return callback
+        return (*(() if callback is None else (callback,)), *self.take("call_cleanup", ()))
 
     def peer_described(self, description: SessionDescription | None) -> None:
         """Set the peer's newest description; None = it has made none; not for users."""
@@ -245,6 +248,7 @@ CALLED_WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "send_cancel": ("param",),
     "cb_final": ("status", "call", "info"),
     "cb_preliminary": ("call", "code", "response"),
+    "cb_ack": ("call", "offer"),
     "cb_established": ("status", "call"),
     "cb_invite": ("call", "request"),
     "cb_dtmf": ("event", "duration"),

@@ -148,7 +148,8 @@ class Child:
     def _snapshot(self) -> None:
         live = self._before_snapshot()
         self._number += 1
-        self._link.send((Snapshot(self._number, time.monotonic(), live, self._totals.snapshot()),))
+        totals = self._totals
+        self._link.send((Snapshot(self._number, time.monotonic(), live, totals.snapshot(), totals.declared),))
 
     def _arm_probe(self) -> None:
         self._probe_at = time.monotonic() + LAG_PROBE

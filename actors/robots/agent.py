@@ -49,11 +49,12 @@ class RobotAgent(UserAgent):
         self._auth: Auth | None = options.get("auth")
         self._arrangement = arrangement
 
-    def another(self, from_: str, **options: Unpack[AgentOptions]) -> "RobotAgent":
+    def another(self, from_: str, *, same_legs: bool = True, **options: Unpack[AgentOptions]) -> "RobotAgent":
         """Return a further user agent on the same call worker.
 
         Args:
             from_, options: as for `UserAgent`.
+            same_legs: on a node it always has them.
         """
         return RobotAgent(from_, node=self._bound_node, arrangement=self._arrangement, **options)
 

@@ -69,6 +69,22 @@ def ask(callback: Callback, *arguments: Any) -> Any:
     return action(*arguments)
 
 
+def invoke_callback(callback: Callback, *arguments: Any) -> Any:
+    """Call a callback in any form, as the function of this name in Net::SIP::Util does; return its result.
+
+    A coroutine function returns its coroutine, which is to be awaited.
+
+    Args:
+        callback: None, a callable, an object with `run()`, a tuple (callable, *own arguments), a `StopVariable`,
+            `asyncio.Event` or future, which is set, or a pattern, which is searched in the texts.
+        arguments: follow the own ones.
+
+    Raises:
+        TypeError: the callback has none of these forms.
+    """
+    return ask(callback, *arguments)
+
+
 def _set(reference: "StopVariable | asyncio.Event | asyncio.Future[Any]", value: Any) -> Any:
     if isinstance(reference, StopVariable):
         reference.value = value

@@ -63,8 +63,12 @@ class NodeCollector(Collector):
         self._unix_clock = unix_clock
 
     def collect(self) -> Iterator[Family]:
-        """Yield every metric of the table, with a series for every owner; without nodes those that have one."""
-        rows = merged_rows([node.view() for node in self._nodes], self._clock(), self._unix_clock())
+        """Yield every metric of the table, with a series for every owner, and those of user code.
+
+        Without nodes only those that have a series.
+        """
+        views = [node.view() for node in self._nodes]
+        rows = merged_rows(views, self._clock(), self._unix_clock())
         rows |= {(name, labels): values for name, labels, values in self._own.snapshot()}
         by_name: dict[str, list[tuple[tuple[str, ...], tuple[float, ...]]]] = {}
         for (name, labels), values in rows.items():
@@ -72,6 +76,14 @@ class NodeCollector(Collector):
         for metric in METRICS:
             if self._nodes or metric.name in by_name:
                 yield _family(metric, by_name.get(metric.name, []))
+        declared = {name: metric for view in reversed(views) for name, metric in view.declared.items()}
+        for name, metric in declared.items():
+            yield _family(metric, [each for each in by_name.get(name, []) if _is_of(metric, *each)])
+
+
+def _is_of(metric: Metric, labels: tuple[str, ...], values: tuple[float, ...]) -> bool:
+    """Whether a series belongs to a metric: another node may have declared one of its name in another way."""
+    return len(labels) == len(metric.labels) and len(values) == metric.width
 
 
 def _family(metric: Metric, series: list[tuple[tuple[str, ...], tuple[float, ...]]]) -> Family:

@@ -3,7 +3,8 @@
 Each process pushes cumulative snapshots, keyed by (process, incarnation, number). The highest number of each key
 counts. A total is the sum over all incarnations; those that ended are folded into one. So no counter ever goes down,
 whatever the order in which the messages of an old and a new incarnation come. Gauges come from the newest incarnation
-only, and only while its heartbeat is fresh.
+only, and only while its heartbeat is fresh. Metrics that user code declared come with the snapshots, and are added up
+in the same way.
 
 The supervisor writes, from its own thread; a reader takes `view()`, which must never be changed afterwards. Pure but
 for the two clocks given to it.
@@ -14,11 +15,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from ..bus.messages import Snapshot
 from ..counting.labels import OTHER
-from ..counting.table import BY_NAME, METRICS, Metric
+from ..counting.table import BY_NAME, METRICS, Kind, Metric
+from ..counting.totals import DeclaredRow
 
 FRESH: Final = 5.0
 """Seconds after which a heartbeat is stale."""
@@ -26,6 +28,10 @@ KEPT_ENDED: Final = 2
 """Incarnations of a process that ended and are not yet folded, because a late snapshot of theirs may still come."""
 MAX_SCENARIOS: Final = 50
 """Names of scenarios that get series of their own."""
+MAX_DECLARED: Final = 200
+"""Metrics of user code of all processes."""
+MAX_SERIES: Final = 1000
+"""Series of one of them; further label values become `other`."""
 MAX_REMEMBERED: Final = 10_000
 """Label values whose bounded form is kept."""
 CPU: Final = "sipswarm_process_cpu_seconds_total"
@@ -101,7 +107,7 @@ class ProcessFigures(NamedTuple):
 class View:
     """All figures of a node at one time; nothing changes it."""
 
-    __slots__ = ("_known", "_own", "_prefix", "_processes")
+    __slots__ = ("_known", "_own", "_prefix", "_processes", "declared")
 
     def __init__(
         self,
@@ -109,11 +115,14 @@ class View:
         processes: Mapping[str, _Process],
         own: Rows,
         known: Mapping[str, Sequence[str]],
+        declared: Mapping[str, Metric],
     ) -> None:
         self._prefix = prefix
         self._processes = processes
         self._own = own
         self._known = known
+        self.declared = declared
+        """Metrics of user code by their names."""
 
     def live(self) -> int:
         """Return the live calls, as the newest incarnations of the call workers reported last."""
@@ -195,6 +204,9 @@ class View:
                 for owner in owners:
                     for labels in metric.children(self._known):
                         result[metric.name, _owned(metric, self._prefix + owner, labels)] = metric.zeros()
+        for metric in self.declared.values():
+            for labels in metric.children({}):
+                result[metric.name, labels] = metric.zeros()
         _merge(result, self._own)
         for name, process in self._processes.items():
             self._add_process(result, self._prefix + name, process, now, unix_now)
@@ -221,15 +233,18 @@ class View:
             _merge(
                 result,
                 {
-                    (row, _owned(BY_NAME[row], name, labels)): values
+                    (row, _owned(self._metric(row), name, labels)): values
                     for (row, labels), values in rows.items()
-                    if gauges or BY_NAME[row].kind != "gauge"
+                    if gauges or self._metric(row).kind != "gauge"
                 },
             )
         result["sipswarm_process_up", (name, process.kind)] = (float(up and not process.given_up),)
         missed = process.folded_missed + sum(one.missed for one in process.incarnations.values())
         result["sipswarm_stats_snapshots_missed_total", (name,)] = (float(missed),)
         result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
+
+    def _metric(self, name: str) -> Metric:
+        return BY_NAME.get(name) or self.declared[name]
 
 
 _OF_NODE: Final = frozenset(
@@ -272,10 +287,13 @@ class NodeTotals:
         self._known = {"scenario": tuple(scenarios)}
         self._bounded: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._strange: set[str] = set()
+        self._declared: dict[str, Metric] = {}
+        self._series: dict[str, set[tuple[str, ...]]] = {}
+        """Label values of each metric of user code."""
 
     def view(self) -> View:
         """Return the figures as they are now."""
-        return View(self._prefix, dict(self._processes), dict(self._own), self._known)
+        return View(self._prefix, dict(self._processes), dict(self._own), self._known, dict(self._declared))
 
     def set_state(self, state: str) -> None:
         """Set what the node does as a whole: starting, running or draining."""
@@ -289,7 +307,8 @@ class NodeTotals:
             return
         if self._watch is not None:
             self._watch(process, incarnation, snapshot)
-        rows = self._read(snapshot)
+        refused = frozenset(row[0] for row in snapshot.declared if not self._takes(row))
+        rows = self._read(snapshot, refused)
         if known.ended:
             rows = _with_abandoned(rows)
         self._keep(
@@ -352,7 +371,7 @@ class NodeTotals:
         slot = self._processes[process]
         gone = slot.incarnations[incarnation]
         folded = dict(slot.folded)
-        _merge(folded, {key: values for key, values in gone.rows.items() if BY_NAME[key[0]].kind != "gauge"})
+        _merge(folded, {key: values for key, values in gone.rows.items() if self._metric(key[0]).kind != "gauge"})
         self._processes[process] = replace(
             slot,
             incarnations={number: each for number, each in slot.incarnations.items() if number != incarnation},
@@ -362,33 +381,45 @@ class NodeTotals:
             resident_max=max(slot.resident_max, gone.resident_max),
         )
 
-    def _read(self, snapshot: Snapshot) -> Rows:
-        """Return the snapshot's series with bounded labels.
+    def _read(self, snapshot: Snapshot, refused: frozenset[str]) -> Rows:
+        """Return the series of the snapshot with bounded labels.
 
         A series that is not in the table is left out and logged once.
+
+        Args:
+            refused: metrics of user code that are left out.
         """
         rows: dict[tuple[str, tuple[str, ...]], Values] = {}
         for name, labels, values in snapshot.series:
+            if name in refused:
+                continue
             key = (name, labels)
             bounded = self._bounded.get(key)
             if bounded is None:
-                metric = BY_NAME.get(name)
+                metric = BY_NAME.get(name) or self._declared.get(name)
                 if metric is None or name in _OF_NODE or len(labels) != len(metric.own_labels):
                     self._say_once(name, f"{name}{labels} is not in the table of metrics")
                     continue
                 bounded = self._bound(metric, labels)
                 if len(self._bounded) < MAX_REMEMBERED:  # a peer's bytes may be in a label before it is bounded
                     self._bounded[key] = bounded
-            if len(values) != BY_NAME[name].width:
-                self._say_once(name, f"{name}: {len(values)} numbers, the table says {BY_NAME[name].width}")
+            metric = self._metric(name)
+            if len(values) != metric.width:
+                self._say_once(name, f"{name}: {len(values)} numbers, the table says {metric.width}")
                 continue
-            if not any(values) and BY_NAME[name].kind != "gauge":
+            if not any(values) and metric.kind != "gauge":
                 continue  # series of closed sets exist without it, and the others begin with their first event
             before = rows.get((name, bounded))
             rows[name, bounded] = values if before is None else tuple(map(add, before, values))
         return rows
 
     def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
+        series = self._series.get(metric.name)
+        if series is not None:
+            if labels and labels not in series and len(series) >= MAX_SERIES:
+                return (OTHER,) * len(labels)
+            series.add(labels)
+            return labels
         bounded = list(metric.bound(labels))
         if "scenario" in metric.own_labels:
             index = metric.own_labels.index("scenario")
@@ -398,6 +429,21 @@ class NodeTotals:
                 else:
                     bounded[index] = OTHER
         return tuple(bounded)
+
+    def _metric(self, name: str) -> Metric:
+        return BY_NAME.get(name) or self._declared[name]
+
+    def _takes(self, row: DeclaredRow) -> bool:
+        """Take a metric of user code; a second one of its name that differs is left out and logged once."""
+        name, kind, labels, text, buckets = row
+        known = self._declared.get(name)
+        if known is None and len(self._declared) < MAX_DECLARED:
+            known = self._declared[name] = Metric(name, cast(Kind, kind), labels, text, buckets)
+            self._series[name] = set()
+        if known is not None and (known.kind, known.labels, known.buckets) == (kind, labels, buckets):
+            return True
+        self._say_once(name, f"{name} is one metric too many, or another process has declared it in another way")
+        return False
 
     def _say_once(self, name: str, text: str) -> None:
         if name not in self._strange:

@@ -72,7 +72,7 @@ class Ladder:
             yield NOTHING
             return
         first = self.rungs[0]
-        left, right = _place(first.local, first.transport), _place(first.remote, first.transport)
+        left, right = place_of(first.local, first.transport), place_of(first.remote, first.transport)
         began = datetime.fromtimestamp(first.at + self.clock_offset, UTC)
         yield f"{began:%Y-%m-%d %H:%M:%S}.{began.microsecond // 1000:03d} UTC"
         space = max(1, _SPAN + 2 - len(left) - len(right))
@@ -93,7 +93,7 @@ class Ladder:
         parts = [str(self)]
         numbers: dict[tuple[bool, bytes], int] = {}
         for number, rung in enumerate(self.rungs, 1):
-            ends = (_place(rung.local, rung.transport), _place(rung.remote, rung.transport))
+            ends = (place_of(rung.local, rung.transport), place_of(rung.remote, rung.transport))
             sender, receiver = ends if rung.sent else ends[::-1]
             head = f"{number}. {rung.at - self.rungs[0].at:.4f}  {sender} -> {receiver}, {len(rung.data)} octets"
             if rung.note:
@@ -107,7 +107,8 @@ class Ladder:
         return "\n\n".join(parts)
 
 
-def _place(address: tuple[str, int], transport: str) -> str:
+def place_of(address: tuple[str, int], transport: str) -> str:
+    """Return an address and port as text, with the transport unless it is UDP."""
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     return f"{host}:{address[1]}" + ("" if transport == "udp" else f" {transport}")
 
@@ -135,7 +136,7 @@ def _notes(rung: Rung, times: int, first: Rung) -> Iterator[str]:
     if b"\r\n\r\nv=0" in rung.data or b"\n\nv=0" in rung.data:
         yield "SDP"
     if (rung.remote, rung.transport) != (first.remote, first.transport):
-        yield f"{'to' if rung.sent else 'from'} {_place(rung.remote, rung.transport)}"
+        yield f"{'to' if rung.sent else 'from'} {place_of(rung.remote, rung.transport)}"
 
 
 def _method_of(response: bytes) -> str:

@@ -43,6 +43,8 @@ SIP: Final = "sip"
 """Names messages to `may_send`."""
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
 Route = tuple[int | None, tuple[str, int] | None]
+Hook = Callable[[bytes, Hop], bytes]
+"""Returns what is sent instead of a message to a hop; empty = nothing is sent."""
 
 
 class SipOutput:
@@ -80,6 +82,7 @@ class SipOutput:
         self._lost = lost
         self.trace: SipTrace | None = None
         """Remembers what goes out."""
+        self._hook: Hook | None = None
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
         self._routes: dict[tuple[Hop, Hop], Route] = {}
@@ -89,6 +92,10 @@ class SipOutput:
     def record_to(self, trace: SipTrace | None) -> None:
         """Have what goes out remembered from now on; None = no more."""
         self.trace = trace
+
+    def pass_through(self, hook: Hook | None) -> None:
+        """Have each message pass a function before it leaves; None = no more."""
+        self._hook = hook
 
     def listener_for(self, hop: Hop) -> int | None:
         """Return the index of the listener from which a hop is reached; None when there is none."""
@@ -104,6 +111,10 @@ class SipOutput:
     def send(self, departure: Departure) -> None:
         """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
         data, hop, flow, local, peer = departure
+        if self._hook is not None:
+            data = self._hook(data, hop)
+            if not data:
+                return
         if peer is not None:
             if hop.host in peer.chosen:
                 peer = None
@@ -116,7 +127,7 @@ class SipOutput:
             reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
             self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.NO_WAY)
         elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
-            self.send_from(listener, data, hop.host, hop.port, flow, local.host, peer)
+            self._send_from(listener, data, hop.host, hop.port, flow, local.host, peer)
         else:
             self._send_datagram(listener, data, address)
 
@@ -160,14 +171,33 @@ class SipOutput:
         port: int,
         flow: int = 0,
         local: str = "",
-        peer: Peer | None = None,
     ) -> None:
-        """Put a message on the wire from one listener.
+        """Put a message of no call on the wire from one listener.
 
         Args:
             listener: its index.
             flow: of the connection to use, 0 = any.
             local: the address that a response leaves from.
+        """
+        if self._hook is not None:
+            data = self._hook(data, Hop(self.hops[listener].transport, host, port))
+            if not data:
+                return
+        self._send_from(listener, data, host, port, flow, local)
+
+    def _send_from(
+        self,
+        listener: int,
+        data: bytes,
+        host: str,
+        port: int,
+        flow: int = 0,
+        local: str = "",
+        peer: Peer | None = None,
+    ) -> None:
+        """Send from one listener.
+
+        Args:
             peer: judges the addresses of a host that is a name; None = all are sent to.
         """
         transport = self.hops[listener].transport
@@ -256,7 +286,7 @@ class SipOutput:
 
     def _send_late(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         """Send a message whose host was a name and is known now, outside of any flush."""
-        self.send_from(listener, data, host, port, flow)
+        self._send_from(listener, data, host, port, flow)
         self.flush()
 
     def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:

@@ -1,20 +1,24 @@
 """What a user of the Python API expects without reading: names, forms and the moment at which a method acts."""
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
 
+import sipswarm
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallEnded, ConfigurationError, SwarmError, WrongState
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.call_reading import NOTHING_MEASURED, Source
 from sipswarm.actors.handle.media_handlers import tone
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.errors import LocalProtocolError
-from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.sdp.description import SessionDescription
 
-from .agents import address_of, agent, note, run
+from .agents import Peer, address_of, agent, note, run
 from .waiting import until
 
 
@@ -235,3 +239,196 @@ def test_a_call_made_of_a_call_has_what_its_context_leaves_out() -> None:
 def test_a_call_of_no_user_agent_makes_no_further_call() -> None:
     with pytest.raises(ConfigurationError, match="no user agent has placed or taken"):
         Call(Call.__new__(Call), "sip:x@127.0.0.1")
+
+
+def test_callbacks_of_the_clean_up_are_called_in_order_and_one_that_fails_costs_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        done: list[str] = []
+
+        def fails(call: Call) -> None:
+            done.append("second")
+            raise OSError("gone")
+
+        bob.listen(media="none")
+        call = await alice.invite(address_of(bob), media="none", cb_cleanup=lambda call: done.append("first"))
+        call.add_cleanup(fails)
+        call.add_cleanup((lambda word, call: done.append(word), "third"))
+        with pytest.raises(ConfigurationError, match="callback"):
+            call.add_cleanup(lambda: None)
+        await call.bye()
+        assert done == ["first", "second", "third"]
+        assert "the callback cb_cleanup" in caplog.text
+        with pytest.raises(CallEnded):
+            call.add_cleanup(fails)
+
+    run(scenario)
+
+
+def test_a_subclass_with_its_own_receive_gets_each_message_and_passes_it_on() -> None:
+    class Watched(Call):
+        def receive(self, message: Request | Response, source: Hop, leg: str = "") -> None:
+            seen.append((message.cseq.method, source.port, leg))
+            super().receive(message, source)
+
+    seen: list[tuple[str, int, str]] = []
+
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.listen(media="none")
+        call = Watched(alice, address_of(bob), media="none")
+        await call.reinvite()
+        response = await call.request("INFO", "text")
+        assert response.status == 200
+        await call.bye()
+        assert [method for method, *_ in dict.fromkeys(seen)] == ["INVITE", "INFO", "BYE"]
+        assert {(port, leg) for _, port, leg in seen} == {(bob.legs[0].port, str(alice.legs[0]))}
+        plain = await alice.invite(address_of(bob), media="none")
+        await plain.bye()
+        assert len({method for method, *_ in seen}) == 3
+
+    run(scenario)
+
+
+def test_a_receiver_of_three_arguments_gets_the_leg_too() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        legs: list[str] = []
+
+        def create(call: Call, request: Request) -> Any:
+            def receive(message: Request | Response, source: Hop, leg: str) -> None:
+                legs.append(leg)
+                call.receive(message, source)
+
+            call.spawn(call.answer())
+            return receive
+
+        bob.listen(media="none", cb_create=create)
+        call = await alice.invite(address_of(bob), media="none")
+        await call.bye()
+        assert set(legs) == {str(bob.legs[0])}
+
+    run(scenario)
+
+
+def test_options_have_the_names_of_net_sip_too() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(media="none")
+            place = f"127.0.0.1:{bob.legs[0].port}"
+            for options in (
+                {"proxy": place},
+                {"routes": f"<sip:{place};lr>"},
+                {"d2p": {"example.org": f"sip:{place}"}},
+            ):
+                async with UserAgent(leg="udp:127.0.0.1:0", **options) as alice:
+                    assert len(alice.legs) == 1
+                    assert await alice.resolve_uri("bob@example.org") == (Hop("udp", "127.0.0.1", bob.legs[0].port),)
+                    call = await alice.invite("sip:bob@example.org", media="none")
+                    await call.bye()
+
+    asyncio.run(main())
+    with pytest.raises(ConfigurationError, match="proxy and outgoing_proxy are the same option"):
+        UserAgent(proxy="127.0.0.1", outgoing_proxy="127.0.0.1")
+    wrong: Any = {"strict_sorce": True}
+    with pytest.raises(ConfigurationError, match="no argument strict_sorce; did you mean strict_source"):
+        UserAgent(**wrong)
+
+
+def test_a_message_made_by_hand_is_sent_once_and_as_it_is() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, Peer(lambda request: [], hears_all=True) as peer:
+            request = Request.build(
+                "OPTIONS",
+                peer.uri(),
+                [
+                    ("Via", f"SIP/2.0/UDP 127.0.0.1:{alice.legs[0].port};branch=z9hG4bKbyhand"),
+                    ("Max-Forwards", "70"),
+                    ("From", "<sip:a@127.0.0.1>;tag=1"),
+                    ("To", "<sip:b@127.0.0.1>"),
+                    ("Call-ID", "by-hand"),
+                    ("CSeq", "1 OPTIONS"),
+                ],
+            )
+            for message in (request, request.to_bytes()):
+                await alice.deliver(message, peer.uri())
+            await until(lambda: len(peer.requests) == 2)
+            await asyncio.sleep(0.7)  # T1 would repeat it after 0.5 s
+            assert [each.to_bytes() for each in peer.requests] == [request.to_bytes()] * 2
+            for wrong in ("text", None):
+                with pytest.raises(ConfigurationError, match="message"):
+                    await alice.deliver(wrong, peer.uri())  # type: ignore[arg-type]  # that is what is tested
+            with pytest.raises(ConfigurationError, match="to is empty"):
+                await alice.deliver(request, "")
+
+    asyncio.run(main())
+
+
+def test_messages_are_printed_as_they_pass_without_secrets() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        printed = io.StringIO()
+        alice.print_messages(printed)
+        bob.listen(media="none", auth_user2pass={"alice": "hush"}, auth_realm="test")
+        call = await alice.invite(address_of(bob), media="none", auth=("alice", "hush"))
+        await call.bye()
+        text = printed.getvalue()
+        here, there = (f"127.0.0.1:{each.legs[0].port}" for each in (alice, bob))
+        for line in (f" sent {here} -> {there}\n    INVITE sip:bob@", f" received {there} -> {here}\n    SIP/2.0 401 "):
+            assert line in text
+        assert 'response="xxxx' in text
+        printed.close()
+        assert (await alice.request("OPTIONS", address_of(bob), auth=("alice", "hush"))).status == 200
+
+    run(scenario)
+
+
+def test_two_identities_of_a_script_share_one_port() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        carol = alice.another("sip:carol@127.0.0.1", same_legs=True)
+        assert carol.legs == alice.legs
+        callers: list[str] = []
+        called: list[str] = []
+
+        async def answer(call: Call) -> None:
+            called.append(call.called_user)
+            await call.answer()
+            await call.over()
+
+        bob.listen(media="none", cb_create=lambda call, request: note(callers, call.calling_user))
+        carol.listen(answer)
+        for ua in (alice, carol):
+            call = await ua.invite(address_of(bob), media="none")
+            assert call.is_up
+            await call.bye()
+        assert callers == ["alice", "carol"]
+        for user in ("alice", "carol"):
+            call = await bob.invite(address_of(alice, user), media="none")
+            await call.bye()
+        assert called == ["alice", "carol"]
+        with pytest.raises(ConfigurationError, match="does not run yet"):
+            UserAgent().another("sip:dave@127.0.0.1", same_legs=True)
+
+    run(scenario)
+
+
+def test_a_script_runs_on_the_loop_of_a_node() -> None:
+    async def main() -> str:
+        async with agent() as alice:
+            assert alice.legs[0].port
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    assert sipswarm.run(main()) == sipswarm.run(main) == "uvloop"
+    with pytest.raises(ConfigurationError, match=r"write sipswarm\.run\(main\(\)\)"):
+        sipswarm.run(7)  # type: ignore[arg-type]  # that is what is tested
+
+    async def within() -> None:
+        with pytest.raises(ConfigurationError, match="an event loop runs already"):
+            sipswarm.run(main())
+
+    asyncio.run(within())
+
+
+def test_a_callback_of_any_form_is_invoked_by_hand() -> None:
+    variable = StopVariable()
+    assert sipswarm.invoke_callback(variable, "OK") == variable.value == "OK"
+    assert sipswarm.invoke_callback((max, 3), 1) == 3
+    assert sipswarm.invoke_callback(None, 1) is None

@@ -25,8 +25,9 @@ from sipswarm import Call
 
 async def robot(call):
     await call.answer()
-    other = Call(call, "sip:{user}@127.0.0.1:{port}", media="none")
+    other = Call(call, f"sip:desk-{{call.called_user}}@127.0.0.1:{port}", media="none")
     await other.reinvite()
+    await call.dtmf("7")
     await other.over()
 """
 
@@ -73,27 +74,43 @@ def test_a_file_that_takes_no_call_says_so_and_refuses_each(tmp_path: Path) -> N
 
 
 def test_a_robot_places_a_call_of_its_own(tmp_path: Path) -> None:
+    """Both calls are up at once; the end of the robot's own call is the end of the robot, and so of its caller's."""
     file = tmp_path / "phone.py"
 
-    async def main() -> None:
-        async with asyncio.timeout(30), agent() as alice:
+    async def main() -> tuple[int, str]:
+        async with asyncio.timeout(60), agent() as alice, agent("sip:operator@127.0.0.1") as operator:
             came: list[Call] = []
 
-            async def robot(call: Call) -> None:
+            async def answer(call: Call) -> None:
+                if call.called_user == "desk-nobody":
+                    return  # 480
                 await call.answer()
                 came.append(call)
                 await call.over()
 
-            alice.listen(robot)
-            file.write_text(PLACES.format(user="alice", port=alice.legs[0].port))
+            operator.listen(answer)
+            file.write_text(PLACES.format(port=operator.legs[0].port))
             running = Running("robot", str(file), "--listen", "udp:127.0.0.1:0", "--metrics", "off", *WORKERS)
             try:
                 address = (await asyncio.to_thread(running.line)).removeprefix("listening on udp:")
-                call = await alice.invite(f"sip:phone@{address}", media="silence")
+                call = await alice.invite(f"sip:4711@{address}", media="silence")
                 await until(lambda: bool(came), 20)
-                await came[0].bye()
+                (own,) = came
+                assert own.source == ("127.0.0.1", int(address.rpartition(":")[2]), "udp")
+                assert (own.called_user, own.calling_user) == ("desk-4711", "sipswarm")
+                assert own.call_id != call.call_id
+                assert (call.is_up, own.is_up) == (True, True)
+                assert await call.digits(1, timeout=20) == "7"  # the robot goes on when its own call is up
+                await own.bye()
                 await call.over()
+                assert (call.by, call.failure) == ("remote", "")
+                refused = await alice.invite(f"sip:nobody@{address}", media="silence")
+                await refused.over()  # the robot's own call got 480, which is an outcome and no fault
+                assert (refused.by, refused.failure, len(came)) == ("remote", "", 1)
+                return await asyncio.to_thread(running.end, signal.SIGTERM)
             finally:
                 await asyncio.to_thread(running.close)
 
-    asyncio.run(main())
+    code, errors = asyncio.run(main())
+    assert code == 0, errors
+    assert "failed" not in errors

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import pytest
 
-from sipswarm.actors.agent.agent_options import AgentOptions
+from sipswarm.actors.agent.agent_metrics import AgentMetrics
+from sipswarm.actors.agent.agent_options import AgentAliases, AgentOptions
+from sipswarm.actors.agent.agent_wire import AgentWire
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call_worker.actor_table import Entries
 from sipswarm.actors.errors import ConfigurationError, SwarmError
@@ -105,6 +107,8 @@ NO_CREDENTIALS: Values = (
     object(),
 )
 NO_LEG: Values = (7, -1, 1.5, True, b"x", "udp:192.0.2.1:5060", "x\r\ny", [0], object(), HUGE)
+NO_NAMES: Values = (*NO_TEXT, "", "X", "7x", "a-b", "a b", "x_count", "x_info", "x" * 61)
+NO_LABELS: Values = (*NO_LIST, [5], [None], [b"x"], [HUGE], "", "X", "le", "process", "a b", ["a", "a"], list("abcdef"))
 NO_DIGITS: Values = (None, *ODD, "x", "12x", "\n", " ")
 NO_STATUS: Values = (*NO_WHOLE, 0, 99, 100, 200, 700, 1000)
 
@@ -375,6 +379,27 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
         lambda ua, bad: ua.listen(**{bad: 1}),
         ("ring_tme", "cb_finall", "colour", "auth_relm", "call_id", ""),
     ),
+    "another from_": (lambda ua, bad: ua.another(bad), (*NO_URI, "alice")),
+    "another same_legs": (lambda ua, bad: ua.another(OURS, same_legs=bad), NO_FLAG),
+    "on_send function": (lambda ua, bad: ua.on_send(bad), (*NO_CALLBACK, *unfit(2))),
+    "resolve_uri uri": (lambda ua, bad: ua.resolve_uri(bad), TARGETS),
+    "deliver message": (lambda ua, bad: ua.deliver(bad, SERVER), (None, "x", 5, True, {}, object(), HUGE)),
+    "deliver to": (lambda ua, bad: ua.deliver(b"x", bad), (*NO_SERVER, "")),
+    "deliver leg": (lambda ua, bad: ua.deliver(b"x", SERVER, leg=bad), NO_LEG),
+    "print_messages file": (lambda ua, bad: ua.print_messages(bad), (5, True, "x", b"x", {}, object(), HUGE)),
+    "counter name": (lambda ua, bad: ua.counter(bad), NO_NAMES),
+    "counter help": (lambda ua, bad: ua.counter("x", bad), NO_TEXT),
+    "counter labels": (lambda ua, bad: ua.counter("x", "", bad), NO_LABELS),
+    "gauge name": (lambda ua, bad: ua.gauge(bad), (*NO_NAMES, "x_total")),
+    "gauge help": (lambda ua, bad: ua.gauge("x", bad), NO_TEXT),
+    "gauge labels": (lambda ua, bad: ua.gauge("x", "", bad), NO_LABELS),
+    "histogram name": (lambda ua, bad: ua.histogram(bad), (*NO_NAMES, "x_total")),
+    "histogram help": (lambda ua, bad: ua.histogram("x", bad), NO_TEXT),
+    "histogram labels": (lambda ua, bad: ua.histogram("x", "", bad), NO_LABELS),
+    "histogram buckets": (
+        lambda ua, bad: ua.histogram("x", "", (), bad),
+        (None, 5, True, "x", b"x", {}, (), (2, 1), (1, 1), ["1"], [math.nan], [math.inf], [HUGE], range(30), object()),
+    ),
     "reserve_media count": (lambda ua, bad: ua.reserve_media(bad), (*NO_WHOLE, 10**9)),
     "reserve_media leg": (lambda ua, bad: ua.reserve_media(leg=bad), (None, *NO_LEG)),
     "rtp name": (lambda ua, bad: ua.rtp(bad), (None, *ODD, "", "nothing")),
@@ -434,6 +459,7 @@ WITHIN: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "request headers": (lambda call, bad: call.request("INFO", X_Name=bad), (None, 5, b"x", {"a": 1}, *LINES)),
     "update headers": (lambda call, bad: call.update(bad), NO_HEADERS),
     "bye cb_final": (lambda call, bad: call.bye(bad), (*NO_CALLBACK, *unfit(1))),
+    "add_cleanup callback": (lambda call, bad: call.add_cleanup(bad), (*NO_CALLBACK, *unfit(1))),
     "cancel cb_final": (lambda call, bad: call.cancel(bad), (*NO_CALLBACK, *unfit(1))),
     "transfer target": (lambda call, bad: call.transfer(bad), (*NO_URI, "", "bob", "tel:", "tel:x")),
     "reinvite resp40x": (lambda call, bad: call.reinvite(resp40x=bad, auth=("a", "b")), (*ODD, "x", request_of())),
@@ -575,7 +601,7 @@ def test_every_argument_of_every_public_method_is_in_the_tables() -> None:
     known |= {"close_record", "receive", "send_invite", "start_under_plays", "find", "hops_of", "get_param"}
     known |= {"call_back", "decide", "spawn", "came_from", "belongs_to"}
     missing = []
-    for cls in (UserAgent, RobotAgent, Call):
+    for cls in (UserAgent, AgentMetrics, AgentWire, RobotAgent, Call):
         for name, method in vars(cls).items():
             if name.startswith("_") or not callable(method) or name in known:
                 continue
@@ -585,8 +611,9 @@ def test_every_argument_of_every_public_method_is_in_the_tables() -> None:
                 if not any(row.startswith(f"{name} ") and each.name in (row, *row.split(" ")) for row in rows):
                     missing.append(f"{cls.__name__}.{name}({each.name})")
     assert missing == []
-    assert set(signature(UserAgent).parameters) == CONSTRUCTOR.keys()
-    assert AgentOptions.__annotations__.keys() == CONSTRUCTOR.keys() - {"from_", "node"}
+    assert set(signature(UserAgent).parameters) == CONSTRUCTOR.keys() | {"aliases"}
+    named = CONSTRUCTOR.keys() - {"from_", "node"}
+    assert AgentOptions.__annotations__.keys() == named | AgentAliases.__annotations__.keys()
     assert PARAMETERS.keys() >= KNOWN - SHOWN_ONLY
     assert CallOptions.__annotations__.keys() == KNOWN | {"asymmetric_rtp"}
     assert CALLED_WITH.keys() >= {name for name in KNOWN if name.startswith("cb_")}

@@ -18,7 +18,14 @@ from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.supervisor.exposition import MetricsServer, NodeCollector
 from sipswarm.actors.supervisor.health import health_of
-from sipswarm.actors.supervisor.node_totals import FRESH, MAX_SCENARIOS, NodeTotals, ProcessFigures, merged_rows
+from sipswarm.actors.supervisor.node_totals import (
+    FRESH,
+    MAX_SCENARIOS,
+    MAX_SERIES,
+    NodeTotals,
+    ProcessFigures,
+    merged_rows,
+)
 from sipswarm.media.totals import MediaTotals
 from tests.interop.peers import PROMTOOL, require
 
@@ -599,3 +606,83 @@ def test_a_busy_default_port_gives_way_and_a_given_one_is_an_error() -> None:
             assert second.port > first.port
         with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{first.port} cannot be used: .*--metrics"):
             MetricsServer("127.0.0.1", first.port, [NodeTotals()])
+
+
+# ---- metrics of user code
+
+ORDERS = ("robot_orders_total", "counter", ("dish",), "Orders taken.", ())
+WAITING = ("robot_waiting", "gauge", (), "Callers that wait.", ())
+SECONDS = ("robot_seconds", "histogram", (), "Seconds until the order.", (1.0, 2.0))
+
+
+def orders(count: float, dish: str = "soup") -> Row:
+    return (ORDERS[0], (dish,), (count,))
+
+
+def test_metrics_of_user_code_are_added_up_over_processes_and_restarts() -> None:
+    node = NodeTotals()
+    seen = []
+    for process, incarnation, number, count in [("call-0", 1, 1, 2), ("call-1", 1, 1, 5), ("call-0", 1, 2, 3)]:
+        node.update(process, incarnation, Snapshot(number, 0.0, 0, (orders(count),), (ORDERS,)))
+        seen.append(value(node, ORDERS[0], "soup"))
+    for incarnation in range(2, 6):  # those before are folded
+        node.ended("call-0", incarnation - 1)
+        node.update("call-0", incarnation, Snapshot(1, 0.0, 0, (orders(1),), (ORDERS,)))
+        seen.append(value(node, ORDERS[0], "soup"))
+    assert seen == [2, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_gauge_of_user_code_is_the_sum_of_the_processes_that_live() -> None:
+    node = NodeTotals()
+    for process, waiting in (("call-0", 3.0), ("call-1", 4.0)):
+        node.update(process, 1, Snapshot(1, 0.0, 0, ((WAITING[0], (), (waiting,)),), (WAITING,)))
+    assert value(node, WAITING[0]) == 7
+    node.ended("call-0", 1)
+    assert value(node, WAITING[0]) == 4
+    assert value(node, WAITING[0], now=FRESH + 1) == 0
+
+
+def test_metrics_of_user_code_exist_with_0_and_are_read_by_prometheus() -> None:
+    node = NodeTotals(clock=lambda: 1.0)
+    node.update("call-0", 1, Snapshot(1, 1.0, 0, (), (ORDERS, WAITING, SECONDS)))
+    text = generate_latest(NodeCollector([node], clock=lambda: 1.0, unix_clock=lambda: UNIX)).decode()
+    for line in (
+        "# HELP robot_orders_total Orders taken.",
+        "# TYPE robot_orders_total counter",
+        "robot_waiting 0.0",
+        'robot_seconds_bucket{le="+Inf"} 0.0',
+    ):
+        assert line in text.splitlines()
+    histogram = (SECONDS[0], (), (4.5, 1.0, 0.0, 1.0))
+    node.update("call-0", 1, Snapshot(2, 1.0, 0, (orders(2, 'a "dish"\n'), histogram), (ORDERS, WAITING, SECONDS)))
+    text = generate_latest(NodeCollector([node], clock=lambda: 1.0, unix_clock=lambda: UNIX)).decode()
+    families = {each.name: each for each in text_string_to_metric_families(text)}
+    (sample,) = families["robot_orders"].samples
+    assert (sample.labels["dish"].startswith('a "dish"'), sample.value) == (True, 2.0)
+    samples = {(each.name, each.labels.get("le")): each.value for each in families["robot_seconds"].samples}
+    assert samples["robot_seconds_bucket", "1.0"] == samples["robot_seconds_bucket", "2.0"] == 1
+    assert [samples["robot_seconds_count", None], samples["robot_seconds_sum", None]] == [2, 4.5]
+
+
+def test_a_metric_that_another_process_declares_in_another_way_is_left_out_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = NodeTotals()
+    node.update("call-0", 1, Snapshot(1, 0.0, 0, (orders(2),), (ORDERS,)))
+    other = (ORDERS[0], "counter", ("size",), "Orders taken.", ())
+    for number in (1, 2):
+        node.update("call-1", 1, Snapshot(number, 0.0, 0, (orders(5),), (other,)))
+    assert value(node, ORDERS[0], "soup") == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "robot_orders_total" in caplog.text
+
+
+def test_series_of_user_code_are_bounded_over_all_processes_and_the_sum_holds() -> None:
+    node = NodeTotals()
+    for worker in range(2):
+        rows = tuple(orders(1.0, f"{worker}-{number}") for number in range(MAX_SERIES // 2 + 10))
+        node.update(f"call-{worker}", 1, Snapshot(1, 0.0, 0, rows, (ORDERS,)))
+    found = {labels: values for (name, labels), values in node.view().rows(0.0, UNIX).items() if name == ORDERS[0]}
+    assert len(found) == MAX_SERIES + 1
+    assert found[("other",)] == (20.0,)
+    assert sum(values[0] for values in found.values()) == MAX_SERIES + 20
