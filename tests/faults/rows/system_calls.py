@@ -25,6 +25,8 @@ TIME = 460.0
 REST = 20.0
 """Seconds in which ports and connections of calls that are over close."""
 HELD = 2
+BREAKS_LINK = ("ENOBUFS", "ECONNRESET")
+"""Errors of a link's own thread after which the link finds out, within 4 s, that its connection carries nothing."""
 
 Links = dict[str, Counter[str]]
 
@@ -150,7 +152,7 @@ async def system_calls(surroundings: Surroundings) -> list[Figure]:
             unanswered += not call.status
             affected += call.status != 200 or call.state is not State.ENDED
             wrong = await caller.wrong()
-            if wrong and site.error == "ENOBUFS" and site.thread:  # that link gets a new connection meanwhile
+            if wrong and site.error in BREAKS_LINK and site.thread:  # that link gets a new connection meanwhile
                 waited += 1
                 wrong = await caller.wrong()
             if any(node.processes().get(each) != pids[each] for each in PROCESSES):
