@@ -182,7 +182,7 @@ class LoadRun:
     def _on_calls_lost(self, calls: list[OpenCall], at: float) -> None:
         """Judge the calls that a call worker has taken with it."""
         for call in calls:
-            row = row_of_lost(call, name_of(self.load), at)
+            row = row_of_lost(call, name_of(self.load), at, runs=bool(self.load.scenario))
             self.node.count_lost(row, is_call=self.load.method == CALL_METHOD)
             self._on_call_finished(row)
 

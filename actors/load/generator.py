@@ -169,7 +169,7 @@ class LoadGenerator(Application):
             started += 1
             stream.advance()
             if self._gap.is_lost(at):
-                self._miss(at)
+                self._miss(index, at)
             else:
                 self._begin(index, at)
         rest = self._start + stream.closes - now()
@@ -181,24 +181,25 @@ class LoadGenerator(Application):
         self._starter.finish()
         self._check_end()
 
-    def _miss(self, planned: float) -> None:
+    def _miss(self, index: int, planned: float) -> None:
         """Report an arrival that was due while no worker was there."""
-        self._count_arrival()
-        self._roll.started()
+        self._count_arrival(index, planned)
         row = row_of_missed(self._starter.label, planned, runs=self._starter.runs)
         if self._starter.places_calls:
             self._metrics.lost(row, attempted=not self._starter.runs)
         else:
             self._metrics.failed(row)
         if self._tell is not None:
-            self._tell(row)
+            place = self._roll.enter("", planned, -1.0, planned, index)
+            self._roll.place_reported(place)
+            self._tell(row._replace(place=place))
 
-    def _count_arrival(self) -> None:
+    def _count_arrival(self, index: int, planned: float) -> None:
         self._arrivals.value += 1
-        self._roll.came_due()
+        self._roll.came_due(index, planned)
 
     def _begin(self, index: int, planned: float) -> None:
-        self._count_arrival()
+        self._count_arrival(index, planned)
         if not self._bound.enter():
             self._hold_back("limit")
             return
@@ -212,7 +213,6 @@ class LoadGenerator(Application):
             self._bound.leave()
             self._hold_back("limit")
             return
-        self._roll.started()
         self._live += 1
 
     def _hold_back(self, reason: str) -> None:
@@ -223,8 +223,7 @@ class LoadGenerator(Application):
     def _on_ended(self, held_back: bool) -> None:
         """A call or a run that was begun is over."""
         if held_back:
-            self._roll.started(-1)
-            self._hold_back("overload")
+            self._metrics.dropped(self._starter.label, "overload")
         self._bound.leave()
         self._live -= 1
         self._check_end()

@@ -81,14 +81,17 @@ class RunEnds:
         return row._replace(failure=run.failure, place=enrolled.over())
 
 
-def row_of_lost(call: OpenCall, scenario: str, at: float) -> CallFinished:
-    """Return the row of a call whose worker died, or of a run of a scenario that had placed no call.
+def row_of_lost(call: OpenCall, scenario: str, at: float, *, runs: bool) -> CallFinished:
+    """Return the row of a call whose worker died, of a run that had placed no call, or of an arrival that never began.
 
     Args:
         call: from the roll of its slot.
         scenario: label of the calls.
         at: monotonic time of the worker's end.
+        runs: arrivals are runs of a scenario.
     """
+    if not call.has_begun:
+        return row_of_missed(scenario, call.planned, runs=runs)
     outcome = "answered" if call.answered else "cancelled" if call.call_id else NO_CALL
     return row_without_media(
         scenario, outcome, call.started, max(at, call.started), call.lateness, call.planned
@@ -103,7 +106,7 @@ def row_of_lost(call: OpenCall, scenario: str, at: float) -> CallFinished:
 
 
 def row_of_missed(scenario: str, planned: float, *, runs: bool) -> CallFinished:
-    """Return the row of an arrival that was due while no worker was there.
+    """Return the row of an arrival that no worker has started.
 
     Args:
         scenario: label of the calls.

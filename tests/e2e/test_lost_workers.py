@@ -1,5 +1,6 @@
 """A load whose processes die goes on, and says of each call what became of it; counted at an independent peer."""
 
+import asyncio
 import csv
 import json
 import os
@@ -15,6 +16,9 @@ import pytest
 
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, Running
+from tests.e2e.waiting import until
+from tests.faults.failing_calls import strace
+from tests.faults.figures import Unable
 
 OPTIONS = ("--quiet", "--metrics", "off", "--media", "none", "--media-workers", "1", "--call-workers", "3")
 
@@ -44,6 +48,21 @@ def kill(running: Running, name: str) -> None:
     while pid_of(running, name) == pid:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def kill_at(running: Running, name: str, call: str, number: int, file: Path) -> None:
+    """Kill -9 a process at a system call of its event loop, as soon as it makes that for the given time from now."""
+    pid = pid_of(running, name)
+    inject = f"inject={call}:signal=SIGKILL:when={number}"
+
+    async def main() -> None:
+        async with strace("-p", str(pid), "-o", str(file), "-e", f"trace={call}", "-e", inject):
+            await until(lambda: pid_of(running, name) != pid)
+
+    try:
+        asyncio.run(main())
+    except Unable as error:
+        pytest.skip(str(error))
 
 
 def wait_for_calls(uas: CountingUas, calls: int) -> None:
@@ -92,6 +111,28 @@ def test_a_load_goes_on_without_the_worker_that_died_and_names_each_lost_call(tm
     assert users >= 240 - len(lost), "no arrival was started twice, and none was left out but those that are named"
     assert any("call-0 ended with status -9" in each for each in (log, (tmp_path / "report.html").read_text()))
     assert len([row for row in rows if row["outcome"] == "answered"]) == summary["calls"]["answered"]
+
+
+@pytest.mark.parametrize("number", [3, 4], ids=["before it is admitted", "before its call is made"])
+def test_an_arrival_whose_worker_dies_while_it_starts_has_a_row(tmp_path: Path, number: int) -> None:
+    """The lock of the live calls is taken and given back after an arrival is counted, and before its call exists."""
+    out = tmp_path / "out"
+    with CountingUas() as uas:
+        options = ("-r", "60", "-m", "240", "-d", "0.2s", "-l", "200")
+        running = Running("load", f"bob@{uas.address}", "--out", str(out), *OPTIONS, *options)
+        try:
+            wait_for_calls(uas, 30)
+            kill_at(running, "call-1", "flock", number, tmp_path / "strace")
+            code, log = running.end()
+        finally:
+            running.close()
+        users = len(uas.users)
+    summary, rows = results(out)
+    assert code == 98, (code, log, summary["verdict"])
+    assert sorted(round(60 * float(row["planned"])) for row in rows) == list(range(240)), "each arrival has one row"
+    assert summary["calls"]["attempted"] == summary["arrivals"]["started"] == 240
+    assert {row["failure"] for row in rows} == {"", "worker_lost"}
+    assert users <= len([row for row in rows if row["id"]]) < 240
 
 
 def test_the_rate_goes_on_as_planned(tmp_path: Path) -> None:

@@ -70,21 +70,46 @@ def test_the_first_call_of_a_run_takes_the_place_of_the_run(memory: int) -> None
     reader, roll = RollReader(memory), Roll(memory)
     place = roll.enter("", 1.0, 0.1, 1.0, 7)
     roll.name(place, "a", 2.0, 0.1, 0.9, 7)
-    roll.withdraw(roll.enter("", 1.0, 0.1, 1.0, 8))
     assert reader.take_open() == [OpenCall("a", 2.0, 0.0, 0.1, 0.9, 7)]
+
+
+def test_a_run_that_is_held_back_leaves_no_entry(memory: int) -> None:
+    reader, roll = RollReader(memory), Roll(memory)
+    for index in (7, 8):
+        roll.came_due(index, 1.0)
+        roll.withdraw(roll.enter("", 1.0, 0.1, 1.0, index))
+    assert reader.take_open() == []
+    assert reader.figures == PlanFigures(arrivals=2, overloaded=2)
+
+
+def test_an_arrival_that_has_no_entry_yet_is_open_too_and_once(memory: int) -> None:
+    reader, roll = RollReader(memory), Roll(memory)
+    roll.came_due(0, 1.0)
+    assert reader.take_open() == [OpenCall("", 1.0, 0.0, -1.0, 1.0, 0)]
+    assert reader.take_open() == []
+    successor = Roll(memory)
+    successor.came_due(4, 2.0)
+    successor.enter("a", 2.1, 0.1, 2.0, 4)
+    assert reader.take_open() == [OpenCall("a", 2.1, 0.0, 0.1, 2.0, 4)]
+    assert reader.figures == successor.figures == PlanFigures(arrivals=2, started=2)
+
+
+def test_what_never_began_is_told_from_what_did() -> None:
+    assert not OpenCall("", 1.0, 0.0, -1.0, 1.0, 0).has_begun
+    assert OpenCall("", 1.0, 0.0, 0.0, 1.0, 0).has_begun
+    assert OpenCall("a", 1.0, 0.0, -1.0, -1.0, 0).has_begun
 
 
 def test_a_replacement_goes_on_with_the_figures_of_its_predecessor(memory: int) -> None:
     roll = Roll(memory)
     roll.begin_plan()
-    for _ in range(5):
-        roll.came_due()
-    roll.started(3)
-    roll.held_back(overloaded=False)
-    roll.held_back(overloaded=True)
+    for index in range(5):
+        roll.came_due(index, 1.0)
+        if index > 2:
+            roll.held_back(overloaded=index == 3)
     successor = Roll(memory)
-    successor.came_due()
-    assert successor.figures == RollReader(memory).figures == PlanFigures(1, 6, 3, 1, 1)
+    successor.came_due(5, 2.0)
+    assert successor.figures == RollReader(memory).figures == PlanFigures(1, 6, 4, 1, 1)
 
 
 def test_a_worker_leaves_its_plan_to_the_next_one_until_that_goes_on(memory: int) -> None:

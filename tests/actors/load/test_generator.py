@@ -1,9 +1,11 @@
 """A load generator in virtual time: its arrivals are those of the plan, whatever became late, died or was replaced."""
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+from weakref import finalize
 
 import pytest
 
@@ -11,7 +13,7 @@ from sipswarm.actors.bus.messages import CallFinished, LoadFinished
 from sipswarm.actors.call_worker.call_metrics import CallMetrics
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.host.permits import LiveBound
-from sipswarm.actors.host.roll import PlanFigures, Roll
+from sipswarm.actors.host.roll import PlanFigures, Roll, make_roll
 from sipswarm.actors.load.generator import LoadGenerator
 from sipswarm.actors.load.schedule import PACE, WHOLE, Plan, Profile, Share, Stream
 from sipswarm.actors.load.starter import Ended, Starter
@@ -62,18 +64,19 @@ class Slot:
     loop: VirtualLoop
     plan: Plan
     share: Share
+    memory: int = field(default_factory=make_roll)
     rolls: list[Roll] = field(default_factory=list)
     starters: list[Begins] = field(default_factory=list)
     leaves: list[Leaves] = field(default_factory=list)
     missed: list[CallFinished] = field(default_factory=list)
     finished: list[LoadFinished] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._end = finalize(self, os.close, self.memory)
+
     def process(self) -> LoadGenerator:
         """A generator with the roll as the process before has left it."""
-        roll = Roll()
-        if self.rolls:
-            roll._figures = list(self.rolls[-1].figures)
-        self.rolls.append(roll)
+        self.rolls.append(Roll(self.memory))
         self.starters.append(Begins(self.loop))
         actor_loop = ActorLoop(self.loop, empty=lambda: None, forget=lambda actor: None)
         actor_loop.now = self.loop.time
@@ -85,7 +88,7 @@ class Slot:
             self.share,
             self.starters[-1],
             LiveBound(0),
-            roll,
+            self.rolls[-1],
             actor_loop,
             leaves,
             CallMetrics(totals),
