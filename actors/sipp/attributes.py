@@ -45,23 +45,24 @@ class Attributes:
         return value
 
     def integer(self, name: str) -> int:
-        """Return a whole number; 0 = it is absent."""
+        """Return a whole number; 0 = it is absent or empty, as for SIPp."""
         value = self.text(name)
-        if name not in self or _INTEGER.fullmatch(value):
+        if not value or _INTEGER.fullmatch(value):
             return int(value or "0")
         self._wrong(name, "a whole number")
         return 0
 
     def number(self, name: str) -> float:
-        """Return a number that must be there."""
-        value = self.needed(name)
+        """Return a number that must be there; 0 = it is empty, as for SIPp."""
+        value = self.text(name) if name in self else self.needed(name)
         try:
-            found = float(value) if "_" not in value else math.nan
+            found = float(value or "0") if "_" not in value else math.nan
         except ValueError:
             found = math.nan
-        if value and not math.isfinite(found):
+        if not math.isfinite(found):
             self._wrong(name, "a number")
-        return found if math.isfinite(found) else 0.0
+            return 0.0
+        return found
 
     def milliseconds(self, name: str) -> float:
         """Return a time in seconds that is written in whole milliseconds; 0 = it is absent."""
@@ -71,10 +72,10 @@ class Attributes:
         return max(0, found) / 1000
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        """Return whether a value is `true` or a number other than 0."""
+        """Return whether a value is `true` or a number other than 0; an empty one is neither."""
         value = self.text(name)
-        if name not in self:
-            return default
+        if not value:
+            return default and name not in self
         if value in {_TRUE, _FALSE}:
             return value == _TRUE
         if _INTEGER.fullmatch(value):

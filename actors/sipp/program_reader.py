@@ -283,7 +283,10 @@ class _Reader:
         element = attributes.element
         response = attributes.integer("response")
         request = attributes.text("request")
-        if "response" in attributes and not 100 <= response <= 699:
+        if response and request:
+            self._findings.tolerate(element.line, "response and request in one <recv>", "the request alone")
+            response = 0
+        elif "response" in attributes and not 100 <= response <= 699:
             attributes.fault(f'response="{excerpt(attributes.text("response"))}" is no status code; write 100 to 699')
         elif not response and not request:
             attributes.fault('<recv> waits for nothing; write response="…" or request="…"')

@@ -316,6 +316,8 @@ def test_what_cannot_be_run_is_refused_by_line(inside: str, expected: list[str])
     ("inside", "expected"),
     [
         (f'{INVITE}<nop speed="1"/>', ["4: attribute speed of <nop>: nothing"]),
+        (f'{INVITE}<recv response="200" request="BYE"/>', ["4: response and request in one <recv>: the request alone"]),
+        (f'{INVITE}<recv response="200" timeout="" rrs=""/><pause milliseconds=""/>', []),
         (f"{INVITE}<nop><![CDATA[a]]></nop>", ["4: a CDATA section in <nop>: nothing"]),
         (f'{INVITE}<nop><action><exec int_cmd="stop"/></action></nop>', ['4: int_cmd="stop": stop_call']),
         (f'{INVITE}<nop><action><log message="a" b="c"/></action></nop>', ["4: attribute b of <log>: nothing"]),
