@@ -1,36 +1,25 @@
-"""The names that a file gives: labels, variables, counters and response times, and where each is used."""
+"""The names that a file gives to variables, counters and response times, and where each is used."""
 
 import re
 from typing import Final
 
 from .attributes import Attributes
 from .findings import Findings
-from .language import COMMANDS
-from .markup import Element, excerpt
+from .markup import excerpt
 
 MOST_NAMES: Final = 32
 """Counters of a file, and response times: each is a label of metrics."""
 RESERVED: Final = "_unexp."
-"""Labels and variables that SIPp uses itself begin with it."""
+"""Variables that SIPp uses itself begin with it."""
 _COUNTED: Final = re.compile(r"[!-~]([ -~]{0,62}[!-~])?")
 """What may be a name of a counter or a response time: 1 to 64 characters of ASCII."""
 
 
 class Names:
-    """The names of one file.
+    """The names of one file."""
 
-    Args:
-        root: the `scenario` element.
-    """
-
-    def __init__(self, root: Element, findings: Findings) -> None:
+    def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self.labels: dict[str, int] = {}
-        """Numbers of steps by labels."""
-        self._lines: dict[str, int] = {}
-        """The line of each label."""
-        self._targets: set[str] = set()
-        """Labels that a command jumps to."""
         self.global_variables: set[str] = set()
         """One value for all calls."""
         self.user_variables: set[str] = set()
@@ -41,32 +30,6 @@ class Names:
         """In the order of the file."""
         self.response_times: dict[str, None] = {}
         """In the order of the file."""
-        self._find_labels(root)
-
-    def _find_labels(self, root: Element) -> None:
-        """Number the labels of the file by the commands before them: a command may jump to one that stands below."""
-        index = 0
-        for element in root.children:
-            if element.name == "label":
-                name = element.attributes.get("id", "")
-                if name in self.labels:
-                    self._findings.fault(
-                        element.line, f"label {excerpt(name)} stands twice; give each a name of its own"
-                    )
-                self.labels.setdefault(name, index)
-                self._lines.setdefault(name, element.line)
-            elif element.name in COMMANDS:
-                index += 1
-
-    def place_of(self, attributes: Attributes, name: str) -> int | None:
-        """Return the step that an attribute names by its label; None = the attribute is absent."""
-        if name not in attributes:
-            return None
-        label = attributes.text(name)
-        self._targets.add(label)
-        if label not in self.labels:
-            attributes.fault(f'{name}="{excerpt(label)}": there is no such label; write <label id="{excerpt(label)}"/>')
-        return self.labels.get(label)
 
     def refer(self, names: tuple[str, ...], line: int) -> None:
         """Note a `Reference`."""
@@ -101,10 +64,7 @@ class Names:
         return frozenset(self._findings.variables) - self.global_variables - self.user_variables
 
     def check(self) -> None:
-        """Note names that are used in one place only, at the end of the file."""
-        for name, line in self._lines.items():
-            if name not in self._targets and not name.startswith(RESERVED):
-                self._findings.tolerate(line, f"label {excerpt(name)} that nothing jumps to", "a label")
+        """Note variables that are used in one place only, when all commands were read."""
         for name, lines in self._findings.variables.items():
             shared = name in self.global_variables or name in self.user_variables or name in self._referred
             if len(lines) == 1 and not shared and not name.startswith(RESERVED):

@@ -5,7 +5,7 @@ on at is the number of a step, and the number of all steps is the end.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .distributions import Distribution
@@ -194,7 +194,7 @@ class Program:
     unexpected: int | None
     """The step of the label `_unexp.main`; None = there is none."""
     init: tuple[Step, ...]
-    """The steps of `init`, numbered by themselves: they are run once, before the first call."""
+    """The steps of `init`, numbered by themselves; see `initialization`."""
     global_variables: frozenset[str]
     """One value for all calls: `Global`."""
     user_variables: frozenset[str]
@@ -212,3 +212,10 @@ class Program:
     """Mistakes that do not keep it from being run, in the order of the file."""
     unsupported: tuple[Fault, ...]
     """What cannot be run, in the order of the file. With any, the file must not be run."""
+
+    @property
+    def initialization(self) -> "Program | None":
+        """The program that must be run once before the first call: that of `init`; None = there is none."""
+        if not self.init:
+            return None
+        return replace(self, steps=self.init, labels={}, unexpected=None, init=())

@@ -14,6 +14,7 @@ from .attributes import Attributes
 from .faults import Fault, ScenarioFileError
 from .findings import ACTIONS, COMMANDS, FIELDS, FILES, KEYS, KEYWORDS, MEDIA, PROGRAMS, Findings
 from .keywords import KeywordReader
+from .labels import UNEXPECTED, Labels
 from .language import ACTION, INIT, ROOT, SECTIONS
 from .language import COMMANDS as ATTRIBUTES
 from .markup import Document, Element, excerpt, shown
@@ -37,8 +38,6 @@ from .transactions import Transactions
 
 MOST_STEPS: Final = 2000
 """Commands of a file."""
-UNEXPECTED: Final = "_unexp.main"
-"""The label at which a call goes on after an unexpected message."""
 
 
 def read(document: Document, *, keys: Mapping[str, str] | None = None, allow_exec: bool = False) -> Program:
@@ -74,9 +73,11 @@ class _Reader:
         self._findings = Findings()
         self._keywords = KeywordReader(keys, self._findings)
         self._actions = ActionUses(self._keywords, self._findings, allow_exec)
-        self._names = Names(document.root, self._findings)
+        self._names = Names(self._findings)
+        self._labels = Labels(document.root, self._findings)
         self._transactions = Transactions(self._findings)
         self._steps: list[Step] = []
+        self._init: list[Step] = []
         self._optional_line = 0
         """Line of the optional `recv` directly before; 0 = there is none."""
 
@@ -96,6 +97,7 @@ class _Reader:
             self._read(element)
         role = self._role()
         names = self._names
+        self._labels.check()
         names.check()
         self._transactions.check()
         return Program(
@@ -103,9 +105,9 @@ class _Reader:
             name=root.attributes.get("name", ""),
             role=role,
             steps=tuple(self._steps),
-            labels=names.labels,
-            unexpected=names.labels.get(UNEXPECTED),
-            init=(),
+            labels=self._labels.places,
+            unexpected=self._labels.places.get(UNEXPECTED),
+            init=tuple(self._init),
             global_variables=frozenset(names.global_variables),
             user_variables=frozenset(names.user_variables),
             call_variables=names.call_variables,
@@ -168,10 +170,21 @@ class _Reader:
                 self._names.refer(attributes.names("variables"), element.line)
             case "CallLengthRepartition" | "ResponseTimeRepartition":
                 pass  # intervals of SIPp's statistics: the metrics have their own
+            case "init":
+                self._read_init(element)
             case _:
                 self._findings.fault(element.line, f"<{element.name}> is not supported yet")
-        if element.name != INIT:
-            self._refuse_children(element, ())
+        self._refuse_children(element, ("nop", "label") if element.name == INIT else ())
+
+    def _read_init(self, element: Element) -> None:
+        """Read the commands of `init`, which have numbers and labels of their own."""
+        calls = self._steps, self._labels, self._optional_line
+        self._steps, self._labels, self._optional_line = self._init, Labels(element, self._findings), 0
+        for child in element.children:
+            if child.name == "nop":
+                self._command(child)
+        self._labels.check()
+        self._steps, self._labels, self._optional_line = calls
 
     def _command(self, element: Element) -> None:
         if len(self._steps) >= MOST_STEPS:
@@ -227,7 +240,7 @@ class _Reader:
         for action in actions:
             self._actions.read(action)
         names = self._names
-        following = names.place_of(attributes, "next")
+        following = self._labels.place_of(attributes, "next")
         test = attributes.text("test") if following is not None else ""
         condexec = attributes.text("condexec")
         for name in (test, condexec):
@@ -241,7 +254,7 @@ class _Reader:
             "chance": self._chance(attributes),
             "condexec": condexec,
             "condexec_inverse": attributes.boolean("condexec_inverse"),
-            "ontimeout": names.place_of(attributes, "ontimeout"),
+            "ontimeout": self._labels.place_of(attributes, "ontimeout"),
             "lost": self._lost(attributes),
             "start_rtd": names.response_time(attributes, "start_rtd"),
             "rtd": names.response_time(attributes, "rtd"),
@@ -262,8 +275,8 @@ class _Reader:
 
     def _lost(self, attributes: Attributes) -> float:
         lost = attributes.number("lost") if "lost" in attributes else 0.0
-        if lost:
-            attributes.fault(f'lost="{lost:g}" is not supported yet; write it without')
+        if not 0 <= lost <= 100:
+            attributes.fault(f'lost="{lost:g}" is no percentage; write a number from 0 to 100')
         return lost / 100
 
     def _send(self, attributes: Attributes) -> Send:

@@ -143,6 +143,22 @@ def test_labels_are_numbers_of_steps_wherever_they_stand() -> None:
     assert found.tolerations == ()
 
 
+def test_init_is_a_program_of_its_own() -> None:
+    found = clean(
+        f'<Global variables="n"/><label id="a"/><init><nop next="a" test="n"/><nop><action><assign assign_to="n" '
+        f'value="1"/></action></nop><label id="a"/></init>{INVITE}<nop next="a" lost="10"/>'
+    )
+    first = found.initialization
+    assert first is not None
+    assert [(type(step), step.index, step.next) for step in first.steps] == [(Nop, 0, 2), (Nop, 1, None)]
+    assert [action.name for action in first.steps[1].actions] == ["assign"]
+    assert first.initialization is None
+    assert [(step.index, step.next, step.lost) for step in found.steps] == [(0, None, 0.0), (1, 0, 0.1)]
+    assert found.labels == {"a": 0}
+    assert found.tolerations == ()
+    assert clean(INVITE).initialization is None
+
+
 def test_a_test_without_next_means_nothing() -> None:
     assert only(f'<nop test="a"/>{INVITE}').test == ""
 
@@ -270,7 +286,7 @@ NO_STATUS = 'response="abc" of <recv> is not a whole number; write a whole numbe
         ),
         (f'{INVITE}<nop counter="a\tb"/>', ['4: counter="a b" is no name; write up to 64 characters of ASCII']),
         (f"{INVITE}<xi:include/>", ["4: <xi:include> is not supported yet"]),
-        (f"{INVITE}<init><nop/></init>", ["4: <init> is not supported yet"]),
+        (f"{INVITE}<init><foo/></init>", ["4: <foo> in <init> is not supported yet"]),
         (f"{INVITE}<action/>", ["4: <action> stands in no command; write it between <recv …> and </recv>"]),
         (f"{INVITE}<nop><b/></nop>", ["4: <b> in <nop> is not supported yet"]),
         (f"{INVITE}<nop><action><b/></action></nop>", ["4: <b> is not supported yet"]),
@@ -291,7 +307,10 @@ NO_STATUS = 'response="abc" of <recv> is not a whole number; write a whole numbe
             f'{INVITE}<nop><action><exec command="ls"/></action></nop>',
             ['4: <exec command="ls"> runs a program; allow it with --allow-exec'],
         ),
-        (f'{INVITE}<recv response="200" lost="10"/>', ['4: lost="10" is not supported yet; write it without']),
+        (
+            f'{INVITE}<recv response="200" lost="101"/>',
+            ['4: lost="101" is no percentage; write a number from 0 to 100'],
+        ),
         (f"<![CDATA[a]]>{INVITE}", ["2: a CDATA section outside of commands; write it between <send> and </send>"]),
         (
             OK.replace("<send>", '<send start_txn="t">'),
