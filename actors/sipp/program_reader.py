@@ -33,7 +33,6 @@ from .program import (
     Step,
     Use,
 )
-from .template import Template
 from .transactions import Transactions
 
 MOST_STEPS: Final = 2000
@@ -281,7 +280,7 @@ class _Reader:
 
     def _send(self, attributes: Attributes) -> Send:
         element = attributes.element
-        message: Template = self._keywords.message(*self._cdata(element))
+        message = self._keywords.message(*self._cdata(element))
         start, ack = self._transactions.send(attributes, message)
         return Send(
             **self._shared(attributes),
