@@ -1,20 +1,19 @@
 """The rows of a load's data file: SIPp's form (`-inf`) and plain CSV with a header. Pure but for reading the file.
 
-SIPp: the first line is SEQUENTIAL, RANDOM or USER, fields are separated by `;` and called field0, field1, …; `#` begins
-a comment line. Otherwise the first line names the columns, separated by `,` or `;`. A file is read as a whole and
-checked line by line. A row with another number of fields than the columns must never be taken in part.
+SIPp's form is that of `sipp_rows`; its fields are called field0, field1, … here, and one that a row lacks is empty.
+Otherwise the first line names the columns, separated by `,` or `;`. Such a file is read as a whole and checked line by
+line: a row with another number of fields than the columns must never be taken in part.
 """
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import overload
 
 from ..errors import ConfigurationError
 from ..host.named_files import MOST_ROWS, read_octets
 from ..host.permits import Permits
-
-MODES: Final = ("SEQUENTIAL", "RANDOM", "USER")
+from .sipp_rows import SippRows, is_sipp_form, read_rows
 
 
 class Row(dict[str, str]):
@@ -32,11 +31,19 @@ class Row(dict[str, str]):
 
     def numbered(self, number: int) -> "Row":
         """Return the same row with a number."""
-        return Row(tuple(self), list(self.values()), self.line, number)
+        return type(self)(tuple(self), list(self.values()), self.line, number)
 
     def field(self, index: int) -> str:
         """Return the value of a column by its position, as SIPp's [field0]."""
         return list(self.values())[index]
+
+
+class SippRow(Row):
+    """A row of SIPp's form, where a field that is not there is empty."""
+
+    def field(self, index: int) -> str:
+        """Return a field by its position, from 0."""
+        return self.get(f"field{index}", "")
 
 
 class Data:
@@ -49,11 +56,11 @@ class Data:
         seed: of RANDOM.
     """
 
-    def __init__(self, rows: tuple[Row, ...], mode: str, seed: int) -> None:
+    def __init__(self, rows: Sequence[Row], mode: str, seed: int) -> None:
         self.rows = rows
         self.mode = mode
         self._seed = seed
-        self._users: tuple[Row, ...] = ()
+        self._users = range(0)
         """With USER, the rows of this shard."""
         self._free: Permits | None = None
 
@@ -71,14 +78,9 @@ class Data:
             line = error.object[: error.start].count(b"\n") + 1
             raise ConfigurationError(f"{path}:{line}: this is not UTF-8; convert the file") from error
         lines = text.splitlines()
-        first = lines[0].strip() if lines else ""
-        mode = first.partition(",")[0]
-        if mode in MODES:
-            if first != mode:
-                raise ConfigurationError(
-                    f"{path}:1: {first.partition(',')[2]!r} after {mode} is not understood; drop it"
-                )
-            return cls(_sipp_rows(path, lines), mode, seed)
+        if lines and is_sipp_form(lines[0]):
+            rows = read_rows(path, [line.removesuffix("\r") for line in text.split("\n")])
+            return cls(_SippTable(rows), rows.mode, seed)
         return cls(_rows(path, lines), "SEQUENTIAL", seed)
 
     def share(self, shard: int, shards: int, permits: Callable[[int], Permits]) -> None:
@@ -91,7 +93,7 @@ class Data:
         """
         if self.mode != "USER":
             return
-        self._users = tuple(row.numbered(number) for number, row in enumerate(self.rows[shard::shards]))
+        self._users = range(shard, len(self.rows), shards)
         self._free = permits(len(self._users))
 
     def take(self, index: int) -> Row | None:
@@ -102,7 +104,7 @@ class Data:
         """
         if self.mode == "USER":
             number = self._free.take() if self._free is not None else None
-            return None if number is None else self._users[number]
+            return None if number is None else self.rows[self._users[number]].numbered(number)
         if self.mode == "RANDOM":
             return self.rows[Random((self._seed << 40) ^ index).randrange(len(self.rows))]
         return self.rows[index % len(self.rows)]
@@ -113,18 +115,29 @@ class Data:
             self._free.give_back(row.number)
 
 
-def _sipp_rows(path: str, lines: list[str]) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    columns: tuple[str, ...] = ()
-    for number, line in enumerate(lines[1:], 2):
-        if not line.strip() or line.startswith("#"):
-            continue
-        values = line.split(";")
-        if values[-1] == "":
-            values.pop()  # SIPp's files often end each line with a separator
-        columns = columns or tuple(f"field{index}" for index in range(len(values)))
-        rows.append(_row(path, number, columns, values))
-    return _some(path, rows)
+class _SippTable(Sequence[Row]):
+    """The rows of SIPp's form; each is made when it is asked for, because PRINTF may stand for millions."""
+
+    def __init__(self, rows: SippRows) -> None:
+        self._rows = rows
+        # SIPp's files often end each line with a separator, which begins no field.
+        width = max(line.text.count(";") + (line.text[-1:] != ";") for line in rows.lines)
+        self._columns = tuple([f"field{index}" for index in range(width)])
+
+    def __len__(self) -> int:
+        return self._rows.count
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        fields = self._rows.fields(number)[: len(self._columns)]
+        fields += [""] * (len(self._columns) - len(fields))
+        return SippRow(self._columns, fields, self._rows.lines[number % len(self._rows.lines)].number)
 
 
 def _rows(path: str, lines: list[str]) -> tuple[Row, ...]:
@@ -142,20 +155,14 @@ def _rows(path: str, lines: list[str]) -> tuple[Row, ...]:
                 columns = tuple(each.strip() for each in values)
                 if "" in columns or len(set(columns)) < len(columns):
                     raise ConfigurationError(f"{path}:{reader.line_num}: a column without a name, or two of one name")
+            elif len(values) != len(columns):
+                raise ConfigurationError(
+                    f"{path}:{reader.line_num}: {len(values)} fields, but there are {len(columns)} columns"
+                )
             else:
-                rows.append(_row(path, reader.line_num, columns, values))
+                rows.append(Row(columns, values, reader.line_num))
     except csv.Error as error:
         raise ConfigurationError(f"{path}:{reader.line_num}: {error}") from error
-    return _some(path, rows)
-
-
-def _row(path: str, line: int, columns: tuple[str, ...], values: list[str]) -> Row:
-    if len(values) != len(columns):
-        raise ConfigurationError(f"{path}:{line}: {len(values)} fields, but there are {len(columns)} columns")
-    return Row(columns, values, line)
-
-
-def _some(path: str, rows: list[Row]) -> tuple[Row, ...]:
     if not rows:
         raise ConfigurationError(f"{path}:1: there are no rows in it; write a line for each call")
     return tuple(rows)

@@ -1,0 +1,1 @@
+"""POSIX extended regular expressions, as `ereg` and `regexp_match` have them."""
