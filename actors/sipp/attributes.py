@@ -91,5 +91,9 @@ class Attributes:
         """Note a fault of the element."""
         self._findings.fault(self.element.line, text)
 
+    def tolerate(self, found: str, taken: str) -> None:
+        """Note a mistake of the element that does not keep the file from being run, and what it is taken as."""
+        self._findings.tolerate(self.element.line, found, taken)
+
     def _wrong(self, name: str, wanted: str) -> None:
         self.fault(f'{name}="{excerpt(self.text(name))}" of <{self.element.name}> is not {wanted}; write {wanted}')

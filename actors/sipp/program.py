@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from .actions.action import Action
 from .distributions import Distribution
 from .faults import Fault
 from .markup import Element, Toleration
@@ -63,6 +64,8 @@ class Step:
     """Name of the counter that rises here; empty = none."""
     actions: tuple[Element, ...] = ()
     """The elements of its `action`, in order."""
+    compiled: tuple[Action, ...] = ()
+    """The same, ready to be carried out."""
     display: str = ""
     """What SIPp shows for it; empty = nothing of its own."""
     hide: bool = False

@@ -236,8 +236,7 @@ class _Reader:
         if element.text is not None and element.name not in {"send", "sendCmd"}:
             self._findings.tolerate(element.text_line, f"a CDATA section in <{element.name}>", "nothing")
         actions = tuple(each for child in element.children if child.name == ACTION for each in child.children)
-        for action in actions:
-            self._actions.read(action)
+        compiled = tuple([self._actions.read(action) for action in actions])
         names = self._names
         following = self._labels.place_of(attributes, "next")
         test = attributes.text("test") if following is not None else ""
@@ -260,6 +259,7 @@ class _Reader:
             "repeat_rtd": attributes.boolean("repeat_rtd"),
             "counter": names.counter(attributes),
             "actions": actions,
+            "compiled": compiled,
             "display": attributes.text("display"),
             "hide": attributes.boolean("hide"),
         }

@@ -1,6 +1,6 @@
 """Actions that ask something of the call or its owner: `jump`, `pauserestore`, `log`, `exec`, `setdest`, `closecon` …"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,13 +129,27 @@ def setdest(given: Given) -> Action:
 
 
 def exec_(given: Given) -> Action:
-    """Read `exec`."""
-    name = given.exactly_one(*_EXEC)
-    return _EXEC[name](given, name) if name else Nothing()
+    """Read `exec`; of several attributes the first one of `EXEC` counts, as in SIPp."""
+    name = next((each for each in (*_UNSUPPORTED, *EXEC) if given.has(each)), "")
+    if not name:
+        given.attributes.fault(f"<exec> does nothing; write one of {', '.join(EXEC)}")
+        return Nothing()
+    if name in _UNSUPPORTED:
+        return _unsupported(given, name, "…")
+    return EXEC[name](given, name)
+
+
+def _unsupported(given: Given, name: str, value: str) -> Action:
+    given.attributes.fault(f'<exec {name}="{value}"> is not supported yet')
+    return Nothing()
 
 
 def _internal(given: Given, name: str) -> Action:
-    return Ask(Stop(given.one_of(name, tuple([each.value for each in Stop]))))
+    text = given.attributes.needed(name)
+    known = {each.value: each for each in Stop}
+    if text not in known:
+        given.attributes.tolerate(f'int_cmd="{excerpt(text)}"', Stop.CALL.value)
+    return Ask(known.get(text, Stop.CALL))
 
 
 def _command(given: Given, name: str) -> Action:
@@ -150,19 +164,16 @@ def _capture(given: Given, name: str) -> Action:
     return Ask(PlayCapture(given.attributes.needed(name)))
 
 
-def _only_audio(given: Given, name: str) -> Action:
-    given.attributes.fault(f"exec {name} is not supported: only audio is sent; drop it, or use play_pcap_audio")
-    return Nothing()
-
-
 def _stream(given: Given, name: str) -> Action:
     text = given.attributes.needed(name)
     if text in (StreamControl.PAUSE.value, StreamControl.RESUME.value):
         return Ask(StreamControl(text))
     path, loops, payload_type, codec, *more = [*[part.strip() for part in text.split(",")], "", "", ""]
-    if any(more) or not path or "pattern" in path:
+    if path in _PATTERNS:
+        return _unsupported(given, name, excerpt(text))
+    if any(more) or not path:
         given.attributes.fault(
-            f'exec rtp_stream="{excerpt(text)}" is not supported; write FILE,LOOPS,PAYLOAD_TYPE,CODEC, pause or resume'
+            f'exec rtp_stream="{excerpt(text)}" is not understood; write FILE,LOOPS,PAYLOAD_TYPE,CODEC, pause or resume'
         )
         return Nothing()
     try:
@@ -173,6 +184,12 @@ def _stream(given: Given, name: str) -> Action:
 
 
 def _echo(given: Given, name: str) -> Action:
+    text = given.attributes.needed(name)
+    if "video" in text:
+        return _unsupported(given, name, excerpt(text))
+    command = text.partition(",")[0]
+    if command in _ECHO:
+        return Ask(EchoMedia(_ECHO[command]))
     return Ask(EchoMedia(given.attributes.number(name) != 0))
 
 
@@ -184,13 +201,17 @@ def _warned(text: str) -> Result:
     return Say(Loudness.WARNING, text)
 
 
-_EXEC: Final[dict[str, Callable[[Given, str], Action]]] = {
+EXEC: Final[Mapping[str, Callable[[Given, str], Action]]] = {
     "command": _command,
     "int_cmd": _internal,
-    "play_dtmf": _digits,
     "play_pcap_audio": _capture,
-    "play_pcap_image": _only_audio,
-    "play_pcap_video": _only_audio,
-    "rtp_echo": _echo,
+    "play_dtmf": _digits,
     "rtp_stream": _stream,
+    "rtp_echo": _echo,
 }
+"""What reads `exec`, by its attribute."""
+_UNSUPPORTED: Final = ("play_pcap_video", "play_pcap_image")
+_PATTERNS: Final = frozenset(
+    ("apattern", "pauseapattern", "pausevpattern", "resumeapattern", "resumevpattern", "vpattern")
+)
+_ECHO: Final = {"startaudio": True, "updateaudio": True, "stopaudio": False}
