@@ -82,6 +82,7 @@ def test_all_attributes_of_a_received_message_are_read() -> None:
         repeat_rtd=True,
         counter="c",
         actions=actions,
+        compiled=step.compiled,
         display="d",
         hide=True,
         request="INFO|MESSAGE",
