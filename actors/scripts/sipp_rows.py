@@ -8,6 +8,7 @@ OFFSET + I × MULTIPLE, with `%04d` in four places.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..errors import ConfigurationError
@@ -43,7 +44,8 @@ class Printed(NamedTuple):
         return self.offset + row * self.multiple
 
 
-class SippRows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SippRows:
     """A file of rows."""
 
     mode: str
@@ -53,7 +55,7 @@ class SippRows(NamedTuple):
     printed: Printed | None
     """None = without PRINTF."""
 
-    
+    @property
     def count(self) -> int:
         """How many rows there are, with those that PRINTF makes."""
         return self.printed.rows if self.printed else len(self.lines)

@@ -76,8 +76,8 @@ class Attributes:
         value = self.text(name)
         if not value:
             return default and name not in self
-        if value in {_TRUE, _FALSE}:
-            return value == _TRUE
+        if value.lower() in {_TRUE, _FALSE}:
+            return value.lower() == _TRUE
         if _INTEGER.fullmatch(value):
             return int(value) != 0
         self._wrong(name, "true or false")

@@ -2,7 +2,8 @@
 
 RFC 2617, RFC 7616 and RFC 3310, with the order and the quotes of SIPp. All text has one character for each octet, so
 hashes are those of the octets that are on the wire. A challenge that asks for what cannot be computed is an error of
-the call, never a wrong answer.
+the call, never a wrong answer. Where SIPp has MD5 and AKAv1-MD5 only, and answers MD5-sess by the hash of MD5, the
+algorithms of RFC 7616 are computed here as they are defined.
 """
 
 import hmac
@@ -53,8 +54,8 @@ def answer(
         AuthenticationError: the challenge cannot be read, or asks for what cannot be computed.
     """
     wanted = _read(challenge)
-    qop = wanted.usable_qop()
-    if qop is None:
+    qop = next((each for each in ("auth-int", "auth") if each in wanted.qop), "")  # SIPp prefers auth-int
+    if wanted.qop and not qop:
         raise AuthenticationError(f"qop is {', '.join(wanted.qop)}; auth and auth-int can be answered")
     algorithm, secret = _secret(wanted, credentials)
     cnonce = f"{random.getrandbits(31):x}" if qop or wanted.algorithm.endswith("-sess") else ""
@@ -72,7 +73,7 @@ def answer(
         parts += [f"nc={nc}", f"qop={qop}"]
     parts += [f'uri="{uri}"', f'nonce="{wanted.nonce}"', f'response="{response}"']
     parts.append(f"algorithm={AKA_NAME if wanted.algorithm == AKA else wanted.written_algorithm or 'MD5'}")
-    if wanted.opaque is not None:
+    if wanted.opaque:
         parts.append(f'opaque="{wanted.opaque}"')
     return f"{header}: {','.join(parts)}"
 

@@ -118,6 +118,7 @@ ACTIONS: Final[Mapping[str, frozenset[str]]] = {
     "subtract": frozenset(("assign_to", "value", "variable")),
     "multiply": frozenset(("assign_to", "value", "variable")),
     "divide": frozenset(("assign_to", "value", "variable")),
+    "rtp_echo": frozenset(("value", "variable")),
     "sample": _DISTRIBUTION | {"assign_to"},
     "todouble": frozenset(("assign_to", "variable")),
     "test": frozenset(("assign_to", "check_it", "check_it_inverse", "compare", "value", "variable", "variable2")),

@@ -1,13 +1,14 @@
 """Variables of a scenario file: where each lives, what it can hold, and how it prints.
 
 A variable belongs to one call, to one user of the file (`User`), or to all calls of a worker (`Global`). It holds text,
-a number or a truth value, or it is not set. As in SIPp the number 0 and the value false count as not set: they print as
-nothing, and a `test=` on them does not hold.
+a number or a truth value, or it is not set. As in SIPp the number 0 and the value false count as not set for `test=` and
+`condexec=`; the number prints as nothing, the truth value as `false`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
+from math import copysign, isnan
 from typing import Final, final
 
 from ..errors import ConfigurationError
@@ -146,15 +147,19 @@ def is_set(value: Value) -> bool:
 
 def text_of(value: Value) -> str:
     """Return a value as SIPp prints it: numbers with six digits behind the point."""
-    if value is True:
-        return "true"
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isnan(value):
+        return "-nan" if copysign(1.0, value) < 0 else "nan"
     return f"{value:f}" if value else ""
 
 
 def number_of(value: Value) -> float | None:
-    """Return a value as a number, as `todouble` converts it; None where a text is no number as a whole."""
+    """Return a value as a number, as `todouble` converts it; None where a text is no number as a whole. No text is 0."""
+    if value == "":
+        return 0.0
     if isinstance(value, str):
         number = leading_number(value)
         return None if number is None or number[1] < len(value) else number[0]

@@ -106,6 +106,17 @@ def closecon(given: Given) -> Action:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoByNumber:
+    """`rtp_echo`: send received RTP back, or cease to."""
+
+    operand: Operand
+
+    def run(self, scene: Scene) -> EchoMedia:
+        """Ask for it; see `Action`."""
+        return EchoMedia(self.operand.number(scene.variables) != 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Redirect:
     """`setdest`: another destination."""
 
@@ -126,6 +137,11 @@ class Redirect:
 def setdest(given: Given) -> Action:
     """Read `setdest`."""
     return Redirect(given.text("host"), given.text("port"), given.text("protocol"))
+
+
+def rtp_echo(given: Given) -> Action:
+    """Read `rtp_echo`: 0 ends the echo, any other number begins it."""
+    return EchoByNumber(given.operand("value", "variable"))
 
 
 def exec_(given: Given) -> Action:

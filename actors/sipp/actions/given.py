@@ -7,7 +7,7 @@ from ..attributes import Attributes
 from ..keywords import KeywordReader
 from ..markup import excerpt
 from ..template import Template
-from ..variables import Value, Variables
+from ..variables import Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,6 @@ class Operand:
     constant: float
     variable: str
     """Empty = `constant`."""
-
-    def value(self, variables: Variables) -> Value:
-        """Return the number, or whatever the variable holds."""
-        return variables[self.variable] if self.variable else self.constant
 
     def number(self, variables: Variables) -> float:
         """Return the number; 0 when the variable holds none."""

@@ -27,14 +27,14 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """`assign`: a number, or the value of another variable."""
+    """`assign`: a number, or that of another variable."""
 
     assign_to: str
     operand: Operand
 
     def run(self, scene: Scene) -> None:
         """Set the variable; see `Action`."""
-        scene.variables[self.assign_to] = self.operand.value(scene.variables)
+        scene.variables[self.assign_to] = self.operand.number(scene.variables)
 
 
 def assign(given: Given) -> Action:
@@ -92,7 +92,10 @@ def multiply(given: Given) -> Action:
 
 def divide(given: Given) -> Action:
     """Read `divide`."""
-    return Divide(given.variable("assign_to"), given.operand("value", "variable"))
+    divisor = given.operand("value", "variable")
+    if not divisor.variable and divisor.constant == 0 and given.has("value"):
+        given.attributes.fault("<divide> by 0; write another number, or a variable")
+    return Divide(given.variable("assign_to"), divisor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +134,15 @@ class Test:
     check_inverse: bool
 
     def run(self, scene: Scene) -> Failed | None:
-        """Compare, and keep the result; see `Action`."""
+        """Compare, and keep the result unless the check has failed; see `Action`."""
         left, right = scene.variables.number(self.variable), self.operand.number(scene.variables)
         holds = COMPARISONS[self.comparison](left, right)
-        if self.assign_to:
-            scene.variables[self.assign_to] = holds
         if self.check and not holds:
             return Failed(CheckFailure.TEST, f"{self.variable} is {left:f}, not {self.comparison} {right:f}")
         if self.check_inverse and holds:
             return Failed(CheckFailure.TEST_HELD, f"{self.variable} is {left:f}, which is {self.comparison} {right:f}")
+        if self.assign_to:
+            scene.variables[self.assign_to] = holds
         return None
 
 

@@ -29,6 +29,7 @@ TABLE: Final[Mapping[str, Callable[[Given], Action]]] = {
     "multiply": numbers.multiply,
     "pauserestore": effects.pauserestore,
     "replace": rows.replace,
+    "rtp_echo": effects.rtp_echo,
     "sample": numbers.sample,
     "setdest": effects.setdest,
     "strcmp": texts.strcmp,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from ..authentication import is_authorized
@@ -20,7 +21,10 @@ _SPACE: Final = " \t\n\v\f\r"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ereg:
-    """`ereg`: search an expression, keep what it matches, and check that it does or does not."""
+    """`ereg`: search an expression, keep what it matches, and check that it does or does not.
+
+    A variable without a match, or whose group has no part in it, stays as it is.
+    """
 
     expression: Expression
     search_in: SearchIn
@@ -36,12 +40,8 @@ class Ereg:
     def run(self, scene: Scene) -> Failed | None:
         """Search; see `Action`."""
         text = self._place(scene)
-        if not text and self.search_in is SearchIn.HEADER:
-            for name in self.assign_to:
-                scene.variables[name] = None
-            if self.check or self.check_inverse:
-                return Failed(CheckFailure.HEADER_MISSING, f"there is no {self.header!r} in the message")
-            return None
+        if self.check and not text and self.search_in is SearchIn.HEADER:
+            return Failed(CheckFailure.HEADER_MISSING, f"there is no {self.header!r} in the message")
         found = self._search(scene, text)
         if self.check and not found:
             return Failed(CheckFailure.REGEXP, f"{self.expression.pattern!r} does not match {excerpt(text)!r}")
@@ -54,11 +54,12 @@ class Ereg:
             return self.expression.found_in(text)
         if len(self.assign_to) == 1:
             whole = self.expression.whole_match(text)
-            scene.variables[self.assign_to[0]] = whole
-            return whole is not None
-        matches = self.expression.matches(text)
-        for index, name in enumerate(self.assign_to):
-            scene.variables[name] = matches[index] if index < len(matches) else None
+            matches: tuple[str | None, ...] = () if whole is None else (whole,)
+        else:
+            matches = self.expression.matches(text)
+        for name, match in zip(self.assign_to, matches, strict=False):
+            if match is not None:
+                scene.variables[name] = match
         return bool(matches)
 
     def _place(self, scene: Scene) -> str:
@@ -68,15 +69,17 @@ class Ereg:
             case SearchIn.BODY:
                 return body_of(scene.message)
             case SearchIn.VARIABLE:
-                return scene.variables.text(self.variable)
+                value = scene.variables[self.variable]
+                return value if isinstance(value, str) else ""
             case SearchIn.HEADER:
-                return header_of(
+                found = header_of(
                     scene.message,
                     self.header,
                     occurrence=self.occurrence,
                     ignore_case=self.ignore_case,
                     line_start=self.line_start,
                 )
+                return found or ""
 
 
 def ereg(given: Given) -> Action:
@@ -97,10 +100,12 @@ def ereg(given: Given) -> Action:
         return Nothing()
     for remark in expression.remarks:
         attributes.tolerate(f'regexp="{excerpt(expression.pattern)}"', remark)
-    if len(assign_to) > 1 + min(expression.groups, MOST_GROUPS):
-        attributes.fault(
-            f"assign_to has {len(assign_to)} variables, the expression {expression.groups} pairs of parentheses; "
-            "the first variable is the whole match, and one for each pair may follow"
+    if len(assign_to) > 1 + MOST_GROUPS:
+        attributes.fault(f"assign_to has {len(assign_to)} variables; write at most {1 + MOST_GROUPS}")
+    elif len(assign_to) > 1 + expression.groups:
+        attributes.tolerate(
+            f"{len(assign_to)} variables in assign_to for {expression.groups} pairs of parentheses",
+            "the last ones are never set: the first variable is the whole match, and one follows for each pair",
         )
     return Ereg(
         expression=expression,
@@ -162,39 +167,44 @@ def urldecode(given: Given) -> Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareTexts:
-    """`strcmp`: the order of two texts, octet by octet, as -1, 0 or 1."""
+    """`strcmp`: the difference of two texts, as `strcmp` of C has it."""
 
     assign_to: str
     """Empty = it is kept nowhere."""
     variable: str
     other: str
     """Variable to compare with; empty = `value`."""
-    value: Template | None
+    value: str
+    """No keywords are filled in, as in SIPp."""
     check: bool
     check_inverse: bool
 
     def run(self, scene: Scene) -> Failed | None:
-        """Compare, and keep the result; see `Action`."""
+        """Compare, and keep the result unless the check has failed; see `Action`."""
         left = scene.variables.text(self.variable)
-        right = scene.render(self.value) if self.value is not None else scene.variables.text(self.other)
-        if self.assign_to:
-            scene.variables[self.assign_to] = float((left > right) - (left < right))
+        right = scene.variables.text(self.other) if self.other else self.value
         if self.check and left != right:
             return Failed(CheckFailure.STRCMP, f"{self.variable} is {excerpt(left)!r}, not {excerpt(right)!r}")
         if self.check_inverse and left == right:
             return Failed(CheckFailure.STRCMP_EQUAL, f"{self.variable} is {excerpt(left)!r}")
+        if self.assign_to:
+            scene.variables[self.assign_to] = float(difference(left, right))
         return None
 
 
 def strcmp(given: Given) -> Action:
     """Read `strcmp`."""
-    has_value = given.exactly_one("value", "variable2") == "value"
+    if given.exactly_one("value", "variable2") == "value" and "[" in given.attributes.text("value"):
+        given.attributes.tolerate(
+            f'value="{excerpt(given.attributes.text("value"))}" of <strcmp>',
+            "text as it stands, as in SIPp: keywords are filled in by assignstr only",
+        )
     check, inverse = given.checks()
     return CompareTexts(
         assign_to=given.optional_variable("assign_to"),
         variable=given.variable("variable"),
         other=given.optional_variable("variable2"),
-        value=given.text("value") if has_value else None,
+        value=given.attributes.text("value"),
         check=check,
         check_inverse=inverse,
     )
@@ -217,6 +227,14 @@ class VerifyAuth:
 def verifyauth(given: Given) -> Action:
     """Read `verifyauth`."""
     return VerifyAuth(given.variable("assign_to"), given.text("username"), given.text("password"))
+
+
+def difference(left: str, right: str) -> int:
+    """Return 0 for equal texts, else the difference of the first octets that differ; the end of a text counts as 0."""
+    for one, other in zip_longest(left, right, fillvalue="\0"):
+        if one != other:
+            return ord(one) - ord(other)
+    return 0
 
 
 def trimmed(text: str) -> str:

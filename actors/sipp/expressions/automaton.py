@@ -45,7 +45,7 @@ class Node(NamedTuple):
     """The nodes behind it, in the order in which they are tried."""
     group: int = 0
     """Of OPEN and CLOSE."""
-    repeated: bool = False
+    optional: bool = False
     """Of CLOSE: the group itself may be left out, or be repeated without a bound."""
     anchor: Anchor = Anchor.START
     octets: frozenset[int] = frozenset()
@@ -171,7 +171,7 @@ class _Builder:
 
     def build(self, tree: Tree) -> tuple[list[Node], int]:
         """Return all nodes, and the number of the first one in the order of matching."""
-        entry = self._before(tree, 0, frozenset())
+        entry = self._before(tree, 0, optional=False, copied=False)
         return self._nodes, entry
 
     def _add(self, node: Node) -> int:
@@ -183,11 +183,13 @@ class _Builder:
         self._nodes.append(node)
         return len(self._nodes) - 1
 
-    def _before(self, tree: Tree, following: int, repeated: frozenset[int]) -> int:
+    def _before(self, tree: Tree, following: int, *, optional: bool, copied: bool) -> int:
         """Return the entry of a tree that is followed by a node.
 
         Args:
-            repeated: the groups that may be left out or be repeated here.
+            optional: whether the tree, if it is a group, may be left out or be repeated without a bound.
+            copied: whether it stands in the second or a later round of an interval, where groups count as not
+                optional, as in glibc.
         """
         match tree:
             case Octet(octets):
@@ -196,37 +198,42 @@ class _Builder:
                 return self._add(Node(Kind.ANCHOR, (following,), anchor=anchor))
             case Row(items):
                 for item in reversed(items):
-                    following = self._before(item, following, repeated)
+                    following = self._before(item, following, optional=False, copied=copied)
                 return following
             case Group(body, number):
-                close = self._add(Node(Kind.CLOSE, (following,), number, number in repeated))
-                return self._add(Node(Kind.OPEN, (self._before(body, close, repeated),), number))
+                close = self._add(Node(Kind.CLOSE, (following,), number, optional))
+                entry = self._before(body, close, optional=False, copied=copied)
+                return self._add(Node(Kind.OPEN, (entry,), number))
             case Either(left, right):
-                ways = [self._before(each, following, repeated) for each in (left, right)]
+                ways = [self._before(each, following, optional=False, copied=copied) for each in (left, right)]
                 if ways[0] == following:
                     ways.reverse()  # an empty alternative is tried last
                 return self._add(Node(Kind.SPLIT, tuple(ways)))
             case Repeat(body, least, most):
-                optional = repeated | {body.number} if isinstance(body, Group) else repeated
                 if most is None:
-                    following = self._endless(body, following, optional)
+                    following = self._endless(body, following, copied, again=least > 0)
                 else:
-                    following = self._up_to(body, most - least, following, optional)
-                for _ in range(least):
-                    following = self._before(body, following, repeated)
+                    following = self._up_to(body, most - least, following, copied, again=least > 0)
+                for rounds in range(least, 0, -1):
+                    following = self._before(body, following, optional=False, copied=copied or rounds > 1)
                 return following
 
-    def _endless(self, body: Tree, following: int, repeated: frozenset[int]) -> int:
+    def _endless(self, body: Tree, following: int, copied: bool, *, again: bool) -> int:
+        """Return the entry of a repeat without a bound; `again`: behind rounds that must be."""
         split = self._add(Node(Kind.SPLIT, (following,)))
-        entry = self._before(body, split, repeated)
+        entry = self._before(body, split, optional=not copied, copied=copied or again)
         self._nodes[split] = Node(Kind.SPLIT, (entry, following))
         return split
 
-    def _up_to(self, body: Tree, times: int, following: int, repeated: frozenset[int]) -> int:
+    def _up_to(self, body: Tree, times: int, following: int, copied: bool, *, again: bool) -> int:
+        """Return the entry of several rounds, each of which may be left out; `again`: behind rounds that must be."""
         # x{0,3} is ((x?x)?x)?: how many rounds there are is decided before the first one, as in glibc.
         entries = [following]
-        for _ in range(times):
-            entries.append(self._before(body, entries[-1], repeated))
+        for remaining in range(times, 0, -1):
+            first = remaining == 1
+            entries.append(
+                self._before(body, entries[-1], optional=first and not copied, copied=copied or again or not first)
+            )
         entry = entries.pop()
         while entries:
             entry = self._add(Node(Kind.SPLIT, (entry, entries.pop())))

@@ -300,7 +300,7 @@ class _Registers:
             self._spans[node.group] = (position, -1)
             return
         start = self._spans[node.group][0]
-        if start == position and node.repeated and self._kept[node.group] != NO_SPAN:
+        if start == position and node.optional and self._kept[node.group] != NO_SPAN:
             self._spans = list(self._kept)  # an empty round behind one that took something leaves no trace
             return
         self._spans[node.group] = (start, position)

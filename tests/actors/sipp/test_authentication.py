@@ -52,6 +52,12 @@ def test_the_line_with_qop(algorithm: str, qop: str) -> None:
     )
 
 
+def test_auth_int_comes_first_and_an_empty_opaque_is_left_out_as_in_sipp() -> None:
+    text = line('Digest realm="r", nonce="n", qop="auth,auth-int", opaque=""')
+    assert ",qop=auth-int," in text
+    assert "opaque" not in text
+
+
 def test_octets_of_a_password_are_hashed_as_they_stand() -> None:
     text = line('Digest realm="r", nonce="n"', password="\xc3\xa9")
     assert expected("MD5", "", "", "", password="é") in text

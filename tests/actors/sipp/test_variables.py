@@ -26,7 +26,11 @@ from sipswarm.actors.sipp.variables import (
         (-2.5, "-2.500000", True),
         (1e20, "100000000000000000000.000000", True),
         (True, "true", True),
-        (False, "", False),
+        (False, "false", False),
+        (float("inf"), "inf", True),
+        (float("-inf"), "-inf", True),
+        (float("nan"), "nan", True),
+        (-float("nan"), "-nan", True),
     ],
 )
 def test_how_a_value_prints_and_whether_it_counts_as_set(value: Value, printed: str, counts: bool) -> None:
@@ -45,7 +49,8 @@ def test_how_a_value_prints_and_whether_it_counts_as_set(value: Value, printed: 
         ("12 ", None),
         ("12a", None),
         ("a", None),
-        ("", None),
+        ("7 ", None),
+        ("", 0.0),
         ("1_000", None),
         ("\u0661", None),
         (None, None),

@@ -69,7 +69,7 @@ class Playground:
 
     def __init__(self, *, message: str = "", files: Mapping[str, str] | None = None, **values: Value) -> None:
         self.message = message
-        self.variables = Variables(Layout([*values, "a", "b", "c", "d"]))
+        self.variables = Variables(Layout([*values, "a", "b", "c"]))
         for name, value in values.items():
             self.variables[name] = value
         rows = {name: InjectionFile(read_rows(name, text.split("\n"))) for name, text in (files or {}).items()}
