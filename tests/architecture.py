@@ -90,7 +90,7 @@ ACTORS_PURE_FOLDERS = {
     "actors/call/": set[str](),
     "actors/runtime/": {"actor_loop", "callbacks", "steps"},
     "actors/trace/": {"file", "recorder"},
-    "actors/sipp/": {"injection", "scenario_file"},
+    "actors/sipp/": {"injection_reading", "scenario_file"},
 }
 """Folders of actors that know neither I/O nor clock nor chance, but for the named files."""
 ACTORS_PURE = {

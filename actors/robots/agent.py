@@ -68,7 +68,7 @@ class RobotAgent(UserAgent):
             ConfigurationError: with file and line: it cannot be read, has no rows, or a row has another number of
                 fields.
         """
-        return Data.read(str(self._arrangement.folder / file_name(path))).rows
+        return tuple(Data.read(str(self._arrangement.folder / file_name(path))).rows)
 
     def keep_registered(
         self,

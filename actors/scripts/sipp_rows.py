@@ -1,7 +1,7 @@
 """The form of SIPp's files of rows (`-inf`): the order of rows, `PRINTF`, fields separated by `;`. Reads no file.
 
-The first line has SEQUENTIAL, RANDOM or USER, and with commas PRINTF=N, PRINTFOFFSET=N, PRINTFMULTIPLE=N. Then each line
-is a row; lines that begin with `#` are comments, empty ones are nothing. A row may have fewer fields than another one.
+The first line has SEQUENTIAL, RANDOM or USER, and with commas PRINTF=N, PRINTFOFFSET=N, PRINTFMULTIPLE=N. Then each
+line is a row; lines that begin with `#` are comments, empty ones are nothing. A row may have fewer fields than another.
 With PRINTF the file stands for N rows: row I is line I modulo the number of lines, and `%d` in it is
 OFFSET + I × MULTIPLE, with `%04d` in four places.
 """

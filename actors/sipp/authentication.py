@@ -161,9 +161,7 @@ def _ha1(algorithm: str, username: str, realm: str, secret: bytes, nonce: str, c
     return ha1
 
 
-def _response(
-    algorithm: str, ha1: str, nonces: tuple[str, str, str, str], request: tuple[str, str, str]
-) -> str:
+def _response(algorithm: str, ha1: str, nonces: tuple[str, str, str, str], request: tuple[str, str, str]) -> str:
     """Return the response parameter.
 
     Args:

@@ -1,4 +1,4 @@
-"""Random numbers for `pause` and `sample`, by the distributions of SIPp, which takes them from the GNU Scientific Library.
+"""Random numbers for `pause` and `sample`, by the distributions of SIPp, which are those of the GNU Scientific Library.
 
 Parameters mean what they mean there: `lambda` of weibull is its scale, `k` of pareto its exponent and `x_m` its least
 value, `mean` and `stdev` of lognormal are those of the logarithm, `negbin` counts failures before the n-th success.

@@ -4,13 +4,11 @@ A file is read once and kept in memory, one copy in each process. Rows that `ins
 calls of the same process only, as those of one SIPp are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from random import Random
 from typing import Final, final
 
-from ..errors import ConfigurationError
-from ..host.named_files import MOST_ROWS, read_octets
-from ..scripts.sipp_rows import SippRows, fill_in, read_rows
+from ..scripts.sipp_rows import SippRows, fill_in
 
 MOST_INSERTED: Final = 1_000_000
 """Rows that actions may add to a file."""
@@ -131,31 +129,6 @@ class InjectionFiles:
         if self._files:
             self._by_name[""] = self._files[0]
 
-    @classmethod
-    def read(
-        cls, paths: Sequence[str], indexes: Mapping[str, int] | None = None, seed: int = 1
-    ) -> "InjectionFiles":
-        """Read all files.
-
-        Args:
-            paths: of `-inf`, in order; the first one is meant where a scenario names no file.
-            indexes: of `-infindex`: fields by names of files.
-            seed: of RANDOM.
-
-        Raises:
-            ConfigurationError: with file and line, or the option: a file cannot be read or is malformed, or an index
-                is wanted of a file that is not there.
-        """
-        files = cls({path: InjectionFile(_rows(path)) for path in paths}, seed)
-        for name, field in (indexes or {}).items():
-            file = files.get(name)
-            if not name or file is None:
-                raise ConfigurationError(f"-infindex {name}: there is no such injection file; give it by -inf {name}")
-            if field < 0:
-                raise ConfigurationError(f"-infindex {name} {field}: write the number of a field, from 0")
-            file.index(field)
-        return files
-
     def get(self, name: str) -> InjectionFile | None:
         """Return a file by its path or the last part of it, the first file for an empty name; None = there is none."""
         return self._by_name.get(name)
@@ -173,8 +146,3 @@ class InjectionFiles:
             user: its user, from 0.
         """
         return {file: file.row_of(call, user, self._seed) for file in self._files}
-
-
-def _rows(path: str) -> SippRows:
-    text = read_octets(path, "an injection file of SIPp", MOST_ROWS, again=True).decode("latin-1")
-    return read_rows(path, [line.removesuffix("\r") for line in text.removeprefix("\xef\xbb\xbf").split("\n")])

@@ -17,7 +17,7 @@ class SippOption:
     taken: bool
     """Whether `load` and `robot` take it by this name when they run a scenario file."""
     text: str
-    """Of one that is taken, what is different here; of another one, what to write instead. Empty = nothing is different."""
+    """Of one that is taken, what is different here, empty = nothing; of another one, what to write instead."""
 
 
 def _taken(values: int, text: str = "") -> SippOption:
@@ -157,8 +157,12 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-trace_shortmsg": _not(0, "write --sip-trace FILE, a capture for Wireshark"),
     "-shortmessage_file": _not(1, "write --sip-trace FILE"),
     "-shortmessage_overwrite": _not(1, "drop it: --sip-trace begins its file anew"),
-    "-trace_counts": _not(0, "sipswarm_sip_requests_total and sipswarm_sip_responses_total on /metrics have its figures"),
-    "-trace_err": _not(0, "write --out DIRECTORY: calls.csv has each failure, failures/ the messages of the first ones"),
+    "-trace_counts": _not(
+        0, "sipswarm_sip_requests_total and sipswarm_sip_responses_total on /metrics have its figures"
+    ),
+    "-trace_err": _not(
+        0, "write --out DIRECTORY: calls.csv has each failure, failures/ the messages of the first ones"
+    ),
     "-error_file": _not(1, _ONE_PLACE),
     "-error_overwrite": _not(1, _ONE_PLACE),
     "-trace_error_codes": _not(0, "write --out DIRECTORY: calls.csv has the code of each call"),

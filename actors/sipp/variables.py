@@ -1,8 +1,8 @@
 """Variables of a scenario file: where each lives, what it can hold, and how it prints.
 
 A variable belongs to one call, to one user of the file (`User`), or to all calls of a worker (`Global`). It holds text,
-a number or a truth value, or it is not set. As in SIPp the number 0 and the value false count as not set for `test=` and
-`condexec=`; the number prints as nothing, the truth value as `false`.
+a number or a truth value, or it is not set. As in SIPp the number 0 and the value false count as not set for `test=`
+and `condexec=`; the number prints as nothing, the truth value as `false`.
 """
 
 import re
@@ -98,9 +98,7 @@ class Variables:
 
     __slots__ = ("_layout", "_values")
 
-    def __init__(
-        self, layout: Layout, user: list[Value] | None = None, everyone: list[Value] | None = None
-    ) -> None:
+    def __init__(self, layout: Layout, user: list[Value] | None = None, everyone: list[Value] | None = None) -> None:
         self._layout = layout
         self._values = {
             Scope.CALL: layout.fresh(Scope.CALL),
@@ -157,7 +155,7 @@ def text_of(value: Value) -> str:
 
 
 def number_of(value: Value) -> float | None:
-    """Return a value as a number, as `todouble` converts it; None where a text is no number as a whole. No text is 0."""
+    """Return a value as a number, as `todouble` converts it; None where a text is no number as a whole. "" is 0."""
     if value == "":
         return 0.0
     if isinstance(value, str):

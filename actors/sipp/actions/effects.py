@@ -1,4 +1,4 @@
-"""Actions that ask something of the call or its owner: `jump`, `pauserestore`, `log`, `exec`, `setdest`, `closecon` …"""
+"""Actions that ask something of the call or its owner: `jump`, `log`, `exec`, `rtp_echo`, `setdest`, `closecon` …"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

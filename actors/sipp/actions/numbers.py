@@ -53,9 +53,7 @@ class Calculate:
     def run(self, scene: Scene) -> None:
         """Change the variable; see `Action`."""
         variables = scene.variables
-        variables[self.assign_to] = self.calculation(
-            variables.number(self.assign_to), self.operand.number(variables)
-        )
+        variables[self.assign_to] = self.calculation(variables.number(self.assign_to), self.operand.number(variables))
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,5 +316,5 @@ def _scanner(octets: list[int] | None) -> re.Pattern[str] | None:
     """Return what finds the next character with which a match can begin; None when that is any place."""
     if octets is None or len(octets) == 255:
         return None
-    characters = "".join(["\\x%02x" % octet for octet in octets])
+    characters = "".join([f"\\x{octet:02x}" for octet in octets])
     return re.compile(f"[{characters}]" if octets else "(?!)")

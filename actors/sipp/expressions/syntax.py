@@ -1,9 +1,10 @@
 """The syntax of POSIX extended regular expressions: the text of a pattern becomes a tree.
 
 What is undefined in POSIX is taken as glibc's `regcomp` with REG_EXTENDED takes it, because SIPp calls that: a lone `)`
-is a character, an alternative may be empty, `{,3}` is `{0,3}`, `\\w \\W \\s \\S` are classes and `\\b \\B \\< \\>` anchors,
-a backslash before any other letter is that letter. Octets above 127 belong to no class, as in the C locale. Back
-references are refused: POSIX has none in extended expressions, and they cannot be matched in linear time.
+is a character, an alternative may be empty, `{,3}` is `{0,3}`, `\\w \\W \\s \\S` are classes, `\\b \\B \\< \\>` are
+anchors, and a backslash before any other letter is that letter. Octets above 127 belong to no class, as in the
+C locale. Back references are refused: POSIX has none in extended expressions, and they cannot be matched in linear
+time.
 """
 
 from collections.abc import Mapping
@@ -224,7 +225,9 @@ class _Reader:
         opened = self._at
         tree = self.alternatives(depth + 1)
         if self._next() != ")":
-            raise PatternError(f"the parenthesis at position {opened} is not closed; write \\( for the character itself")
+            raise PatternError(
+                f"the parenthesis at position {opened} is not closed; write \\( for the character itself"
+            )
         self._at += 1
         return Group(tree, number)
 

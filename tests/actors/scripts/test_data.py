@@ -51,7 +51,12 @@ def test_a_field_that_a_row_of_sipps_form_lacks_is_empty(tmp_path: Path) -> None
 def test_printf_makes_rows_of_sipps_form(tmp_path: Path) -> None:
     rows = data(tmp_path, "SEQUENTIAL,PRINTF=1000000,PRINTFOFFSET=7\nuser%04d;x\nother%d\n")
     assert len(rows.rows) == 1_000_000
-    assert [taken(rows, index).field(0) for index in (0, 1, 2, 1_000_000)] == ["user0007", "other8", "user0009", "user0007"]
+    assert [taken(rows, index).field(0) for index in (0, 1, 2, 1_000_000)] == [
+        "user0007",
+        "other8",
+        "user0009",
+        "user0007",
+    ]
     assert [row.line for row in rows.rows[:3]] == [2, 3, 2]
 
 

@@ -19,7 +19,12 @@ def test_comments_and_empty_lines_are_no_rows() -> None:
 def test_printf_makes_many_rows_of_few() -> None:
     read = rows("SEQUENTIAL,PRINTF=4,PRINTFOFFSET=10,PRINTFMULTIPLE=2\nuser%04d;100%%\nx%d%3d\n")
     assert read.count == 4
-    assert [read.fields(index) for index in range(4)] == [["user0010", "100%"], ["x12 12"], ["user0014", "100%"], ["x16 16"]]
+    assert [read.fields(index) for index in range(4)] == [
+        ["user0010", "100%"],
+        ["x12 12"],
+        ["user0014", "100%"],
+        ["x16 16"],
+    ]
 
 
 def test_a_percent_sign_is_itself_without_printf() -> None:

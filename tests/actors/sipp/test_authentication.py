@@ -1,6 +1,7 @@
 """Digest as SIPp writes it: the line field by field, AKA, what `verifyauth` takes."""
 
 from base64 import b64encode
+from collections.abc import Mapping
 from random import Random
 
 import pytest
@@ -13,8 +14,8 @@ from sipswarm.sipcore.auth.digest import hash_text, parse_credentials, response_
 URI = "sip:127.0.0.1:5060"
 
 
-def line(challenge: str, *, count: int = 1, **secret: str) -> str:
-    given = {"username": "alice", "password": "secret", "aka_k": "", "aka_op": "", "aka_amf": "", **secret}
+def line(challenge: str, secret: Mapping[str, str] | None = None, *, count: int = 1) -> str:
+    given = {"username": "alice", "password": "secret", "aka_k": "", "aka_op": "", "aka_amf": "", **(secret or {})}
     return answer(
         Random(1),
         challenge,
@@ -47,7 +48,8 @@ def test_the_line_with_qop(algorithm: str, qop: str) -> None:
     assert credentials is not None
     cnonce = credentials.cnonce
     assert text == (
-        f'Authorization: Digest username="alice",realm="r",cnonce="{cnonce}",nc=00000002,qop={qop},uri="{URI}",nonce="n",'
+        f'Authorization: Digest username="alice",realm="r",cnonce="{cnonce}",nc=00000002,qop={qop},'
+        f'uri="{URI}",nonce="n",'
         f'response="{expected(algorithm, qop, "00000002", cnonce)}",algorithm={algorithm},opaque="o"'
     )
 
@@ -59,7 +61,7 @@ def test_auth_int_comes_first_and_an_empty_opaque_is_left_out_as_in_sipp() -> No
 
 
 def test_octets_of_a_password_are_hashed_as_they_stand() -> None:
-    text = line('Digest realm="r", nonce="n"', password="\xc3\xa9")
+    text = line('Digest realm="r", nonce="n"', {"password": "\xc3\xa9"})
     assert expected("MD5", "", "", "", password="é") in text
 
 
@@ -74,7 +76,7 @@ def test_aka_answers_with_res(keys: dict[str, str]) -> None:
     rand = bytes(range(16))
     server = AkaServer(lambda _: AkaKeys.of("0123456789abcdef", "CDC202D5123E20F62B6D676AC72CB318", "B9B9"))
     for nonce in (server.nonce("alice", rand, "own", 1.0), b64encode(rand + bytes(16)).decode()):
-        text = line(f'Digest realm="r", nonce="{nonce}", algorithm=AKAv1-MD5, qop="auth"', **keys)
+        text = line(f'Digest realm="r", nonce="{nonce}", algorithm=AKAv1-MD5, qop="auth"', keys)
         credentials = parse_credentials(text.partition(": ")[2])
         res = server.response("alice", rand)
         assert credentials is not None
@@ -103,7 +105,7 @@ def test_a_challenge_that_cannot_be_answered_says_why(challenge: str, said: str)
 
 def test_an_aka_nonce_without_rand_says_so() -> None:
     with pytest.raises(AuthenticationError, match="no RAND and AUTN"):
-        line('Digest realm="r", nonce="bm9uY2U=", algorithm=AKAv1-MD5', aka_k="0123456789abcdef")
+        line('Digest realm="r", nonce="bm9uY2U=", algorithm=AKAv1-MD5', {"aka_k": "0123456789abcdef"})
 
 
 def request(authorization: str, method: str = "INVITE") -> str:
@@ -111,7 +113,9 @@ def request(authorization: str, method: str = "INVITE") -> str:
 
 
 @pytest.mark.parametrize("header", ["Authorization", "Proxy-Authorization", "authorization"])
-@pytest.mark.parametrize("challenge", ['Digest realm="r", nonce="n"', 'Digest realm="r", nonce="n", qop="auth-int", algorithm=SHA-256'])
+@pytest.mark.parametrize(
+    "challenge", ['Digest realm="r", nonce="n"', 'Digest realm="r", nonce="n", qop="auth-int", algorithm=SHA-256']
+)
 def test_verifyauth_takes_what_the_keyword_writes(header: str, challenge: str) -> None:
     text = line(challenge).replace("Authorization", header)
     assert is_authorized(request(text), "alice", "secret")
@@ -120,6 +124,8 @@ def test_verifyauth_takes_what_the_keyword_writes(header: str, challenge: str) -
     assert not is_authorized(request(text, "BYE"), "alice", "secret")
 
 
-@pytest.mark.parametrize("text", ["To: x", "Authorization: Basic YQ==", 'Authorization: Digest username="alice"', "Authorization: Digest ="])
+@pytest.mark.parametrize(
+    "text", ["To: x", "Authorization: Basic YQ==", 'Authorization: Digest username="alice"', "Authorization: Digest ="]
+)
 def test_verifyauth_refuses_what_is_no_answer(text: str) -> None:
     assert not is_authorized(request(text), "alice", "secret")

@@ -44,7 +44,18 @@ def test_many_draws_have_the_mean_and_variance_of_the_definition(
 
 
 def test_every_distribution_has_a_row_above() -> None:
-    drawn = {"fixed", "uniform", "normal", "lognormal", "exponential", "weibull", "pareto", "gpareto", "gamma", "negbin"}
+    drawn = {
+        "fixed",
+        "uniform",
+        "normal",
+        "lognormal",
+        "exponential",
+        "weibull",
+        "pareto",
+        "gpareto",
+        "gamma",
+        "negbin",
+    }
     assert drawn == PARAMETERS.keys()
 
 

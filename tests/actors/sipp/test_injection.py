@@ -7,6 +7,7 @@ import pytest
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.scripts.sipp_rows import read_rows
 from sipswarm.actors.sipp.injection import NO_ROW, InjectionFile, InjectionFiles
+from sipswarm.actors.sipp.injection_reading import read_injection
 
 
 def file(text: str) -> InjectionFile:
@@ -60,7 +61,7 @@ def test_a_file_has_its_path_and_the_last_part_of_it_as_names(tmp_path: Path) ->
     first, second = tmp_path / "users.csv", tmp_path / "pins.csv"
     first.write_bytes(b"SEQUENTIAL\r\nJos\xe9;1\r\n")
     second.write_bytes(b"\xef\xbb\xbfRANDOM\n4711\n")
-    files = InjectionFiles.read([str(first), str(second)], {"users.csv": 1})
+    files = read_injection([str(first), str(second)], {"users.csv": 1})
     users = files.get("users.csv")
     assert users is not None
     assert users is files.get(str(first)) is files.get("")
@@ -82,4 +83,4 @@ def test_an_index_needs_its_file(tmp_path: Path, indexes: dict[str, int], said: 
     path = tmp_path / "a.csv"
     path.write_text("SEQUENTIAL\na\n")
     with pytest.raises(ConfigurationError, match=said):
-        InjectionFiles.read([str(path)], indexes)
+        read_injection([str(path)], indexes)

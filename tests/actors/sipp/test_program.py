@@ -167,7 +167,7 @@ def test_a_test_without_next_means_nothing() -> None:
 def test_variables_have_the_scope_that_the_file_gives_them() -> None:
     found = program(
         f'<Global variables="g, h"/><User variables="u"/>{INVITE}<recv response="200"><action>'
-        '<ereg regexp="a" search_in="msg" assign_to="1,2"/><assign assign_to="g" variable="u"/>'
+        '<ereg regexp="(a)" search_in="msg" assign_to="1,2"/><assign assign_to="g" variable="u"/>'
         '<log message="[$1] [$2] [$h]"/></action></recv>'
     )
     assert found.global_variables == {"g", "h"}
@@ -178,7 +178,7 @@ def test_variables_have_the_scope_that_the_file_gives_them() -> None:
 
 def test_names_that_nothing_uses_are_told() -> None:
     found = program(
-        f'{INVITE}<label id="a"/><recv response="200"><action><ereg regexp="a" assign_to="1,2,3"/></action></recv>\n'
+        f'{INVITE}<label id="a"/><recv response="200"><action><ereg regexp="()()" assign_to="1,2,3"/></action></recv>\n'
         '<Reference variables="2,9"/><nop condexec="3"/>'
     )
     assert told(found) == [

@@ -1,10 +1,10 @@
 """Expressions against POSIX: rows, a naive matcher of leftmost and longest, and the C library that SIPp calls."""
 
 import re
-from functools import lru_cache
+from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sipswarm.actors.sipp.expressions.automaton import MOST_NODES
@@ -159,7 +159,8 @@ def test_sets_that_were_dropped_are_computed_anew() -> None:
     pattern, subject = "(a|b)*a(a|b){3}(c)", "abbabababbaaabbbc"
     found = Matcher(pattern, most_states=3).match(subject)
     assert found == Matcher(pattern).match(subject)
-    assert found is not None and found[0] == (0, len(subject))
+    assert found is not None
+    assert found[0] == (0, len(subject))
 
 
 # Judges
@@ -168,7 +169,7 @@ def test_sets_that_were_dropped_are_computed_anew() -> None:
 def ends(tree: Tree, subject: str, start: int) -> frozenset[int]:
     """Where a tree can end that begins at a place, by the definition: all combinations."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def of(each: Tree, at: int) -> frozenset[int]:
         match each:
             case Octet(octets):
@@ -196,6 +197,25 @@ def ends(tree: Tree, subject: str, start: int) -> frozenset[int]:
                 return found
 
     return of(tree, start)
+
+
+def can_be_empty(tree: Tree) -> bool:
+    return 0 in ends(tree, "", 0)
+
+
+def repeats_nothing(tree: Tree) -> bool:
+    """Whether a part that can be empty is repeated without a bound."""
+    match tree:
+        case Row(items):
+            return any(repeats_nothing(item) for item in items)
+        case Either(left, right):
+            return repeats_nothing(left) or repeats_nothing(right)
+        case Group(body, _):
+            return repeats_nothing(body)
+        case Repeat(body, _, most):
+            return (most is None and can_be_empty(body)) or repeats_nothing(body)
+        case _:
+            return False
 
 
 def leftmost_longest(pattern: str, subject: str) -> tuple[int, int] | None:
@@ -235,7 +255,7 @@ def patterns(anchors: bool) -> st.SearchStrategy[str]:
 SUBJECTS = st.text(st.sampled_from("abc1."), max_size=9)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(patterns(anchors=True), SUBJECTS)
 def test_a_match_is_the_leftmost_and_longest(pattern: str, subject: str) -> None:
     assert Matcher(pattern).search(subject) == leftmost_longest(pattern, subject)
@@ -249,27 +269,25 @@ def test_the_run_backwards_finds_the_same(pattern: str, subject: str) -> None:
 
 
 @needs_glibc
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(patterns(anchors=True), SUBJECTS)
 def test_a_match_and_its_groups_are_those_of_the_c_library(pattern: str, subject: str) -> None:
-    groups = min(9, parse(pattern).groups)
+    syntax = parse(pattern)
+    assume(not repeats_nothing(syntax.tree))  # with some of them regexec of glibc 2.36 does not end
+    groups = min(9, syntax.groups)
     found = Matcher(pattern).match(subject)
     assert (found and found[: groups + 1]) == spans(pattern, subject, groups)
 
 
 @needs_glibc
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text(st.sampled_from("ab()[]{}|*+?^$.\\,:-12=w<"), max_size=10), SUBJECTS)
 def test_what_is_refused_is_what_the_c_library_refuses(pattern: str, subject: str) -> None:
+    assume(not re.search(r"\\[1-9]", pattern))  # back references
     try:
         judged = spans(pattern, subject, 0)
     except NotAPattern:
         with pytest.raises(PatternError):
             Matcher(pattern)
-        return
-    try:
-        found = Matcher(pattern).search(subject)
-    except PatternError as error:
-        assert re.search("back reference", str(error)), f"{pattern!r} is a pattern"
-        return
-    assert found == (judged and judged[0])
+    else:
+        assert Matcher(pattern).search(subject) == (judged and judged[0])
