@@ -237,7 +237,10 @@ def test_the_target_is_that_of_the_closest_mark_then_of_the_option_then_of_the_i
 @pytest.mark.parametrize(
     ("mark", "said"),
     [
-        ("leg='udp:127.0.0.1:0'", "*the user agent of this test did not start: *unexpected keyword argument 'leg'*"),
+        (
+            "strict_sorce=True",
+            "*the user agent of this test did not start: *no argument strict_sorce; did you mean strict_source?*",
+        ),
         ("legs='nowhere'", "*the user agent of this test did not start: legs: *"),
         ("'sip:a@127.0.0.1', 'sip:b@127.0.0.1'", "*mark.sip takes one SIP URI and arguments by name, not *"),
         ("ring_time='soon'", "*ring_time is 'soon'; give seconds above 0, such as 10"),
