@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sipswarm.actors.agent.own_metrics import OwnCounter, OwnGauge, OwnHistogram
+    from sipswarm.actors.agent.served_subscription import ServedSubscription
     from sipswarm.actors.agent.subscription import Subscription
     from sipswarm.actors.agent.timer import Timer
     from sipswarm.actors.agent.user_agent import UserAgent
@@ -79,6 +80,7 @@ _HOMES = {
     "Robot": "sipswarm.actors.handle.robot_runs",
     "RobotAgent": "sipswarm.actors.robots.agent",
     "Row": "sipswarm.actors.scripts.data",
+    "ServedSubscription": "sipswarm.actors.agent.served_subscription",
     "State": "sipswarm.actors.call.state",
     "StopVariable": "sipswarm.actors.runtime.callbacks",
     "StreamStatistics": "sipswarm.media.messages",
@@ -129,6 +131,7 @@ __all__ = [
     "Robot",
     "RobotAgent",
     "Row",
+    "ServedSubscription",
     "State",
     "StopVariable",
     "StreamStatistics",

@@ -22,7 +22,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "User agents": ("UserAgent", "RobotAgent"),
     "Calls": ("Call", "CallParameters", "State", "StreamStatistics", "Ladder"),
     "Media": ("MediaHandler", "echo", "play", "record", "send_recv", "silence", "tone", "MediaLease"),
-    "Requests outside of calls": ("Subscription", "Notified"),
+    "Requests outside of calls": ("Subscription", "Notified", "ServedSubscription"),
     "Metrics of your own": ("OwnCounter", "OwnGauge", "OwnHistogram", "serve_metrics"),
     "Messages": ("Request", "Response", "Uri"),
     "Arguments": ("Auth", "Callback", "StopVariable", "Robot", "Row", "Listener", "TlsConfig", "Lookup"),
@@ -39,6 +39,7 @@ ONLY: Final[Mapping[str, frozenset[str]]] = {
     "Ladder": frozenset(("lines", "full")),
     "MediaLease": frozenset(),
     "Row": frozenset(("field",)),
+    "ServedSubscription": frozenset(("notify", "end", "over")),
     "Subscription": frozenset(("end",)),
     "Uri": frozenset(("parse", "replace")),
 }

@@ -134,8 +134,8 @@ class EmbeddedNode:
         self.worker.drain(0.0)
         now = asyncio.get_running_loop().time
         deadline = now() + within
-        registrations = self.worker.registrations
-        while (self.worker.live_calls or registrations.waiting) and now() < deadline:
+        registrations, requests = self.worker.registrations, self.worker.requests
+        while (self.worker.live_calls or registrations.waiting or requests.unsent) and now() < deadline:
             await asyncio.sleep(0.02)
         settled_by = min(deadline, now() + SETTLE_WAIT)
         while self.worker.actors.has_open_ends() and now() < settled_by:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, Unpack, overload
 
-from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.session.refer import TransferTarget
 
 from ..config import Listener, TlsConfig
@@ -45,6 +45,7 @@ from .reception import Filter, Reception
 from .registering import Registering
 from .requesting import Requesting, checked_handler, checked_method
 from .routes import AnyLookup, Routes
+from .served_subscription import USUAL, ServedSubscription
 from .subscription import Subscription
 from .timer import Timer
 from .transfers import Consent
@@ -614,6 +615,37 @@ class UserAgent(AgentMetrics, AgentWire):
             context=_context(from_, auth),
             leg=leg,
         )
+
+    def accept_subscription(
+        self,
+        request: Request,
+        *,
+        expires: int = USUAL,
+        body: bytes | str = "",
+        content_type: str | None = None,
+        state: str = "active",
+    ) -> ServedSubscription:
+        """Accept a SUBSCRIBE within its handler of `on_request`, and be its notifier (RFC 6665).
+
+        The 200 and the first NOTIFY leave at once; what the handler returns then counts no more. Refreshes and the end
+        by the subscriber are answered from then on. It takes a place among the calls of the worker.
+
+        Args:
+            request: the SUBSCRIBE, as the handler got it.
+            expires: seconds that are granted at most.
+            body, content_type: of the first NOTIFY, as for `request`. A subscriber that fetches the state
+                (`Expires: 0`) gets this one only.
+            state: "active", or "pending" while the subscriber has to wait for a decision.
+
+        Raises:
+            WrongState: it is no SUBSCRIBE, or is answered already.
+            Overloaded: the worker takes no more.
+            ConfigurationError: an argument is not valid.
+        """
+        parts = self._node.parts
+        served = ServedSubscription(request, parts.actor_loop, parts.requests)
+        served.accept(expires, body, content_type, state)
+        return served
 
     # ---- registration
 

@@ -160,6 +160,7 @@ class CallWorker:
             is_full=lambda: self.factory.is_full,
             reserve=self.actors.reserve,
             settled=lambda: self.draining.check(),
+            toward=self.factory.toward,
         )
         self.draining = Draining(
             self.actor_loop,

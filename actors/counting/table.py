@@ -303,6 +303,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Subscriptions of this node that notifiers have accepted, by event package.",
     ),
     Metric(
+        "sipswarm_subscriptions_served",
+        "gauge",
+        ("event",),
+        "Subscriptions of others that handlers of this node have accepted, by event package.",
+    ),
+    Metric(
         "sipswarm_notifications_dropped_total",
         "counter",
         ("event",),

@@ -198,6 +198,26 @@ class IncomingRequest(Actor):
         to = reply or self._reply
         self._outbox.send([Transmit(data, to.hop, to.flow)], self._arrival.local)
 
+    # ---- a subscription that the handler accepts
+
+    @property
+    def arrival(self) -> Arrival:
+        """How it came."""
+        return self._arrival
+
+    @property
+    def contact(self) -> str:
+        """Where further requests of its sender reach us, as in a 2xx to it."""
+        return self._contact()
+
+    def accept(self, expires: int) -> None:
+        """Answer a SUBSCRIBE by 200, while its handler goes on.
+
+        Args:
+            expires: seconds that are granted.
+        """
+        self._answer(200, "", [("Expires", str(expires))])
+
     # ---- messages and time
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:

@@ -11,15 +11,17 @@ from functools import partial
 from typing import Any
 
 from sipswarm.sipcore.errors import SipError
+from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.session.dialog import session_key
 from sipswarm.sipcore.transaction.client_exchange import Finished
+from sipswarm.sipcore.usage.notifier import Notifier, NotifierEvent, NotifierSettings
 from sipswarm.sipcore.usage.standalone_request import RequestSettings, StandaloneRequest
 from sipswarm.sipcore.usage.subscription import Subscription, SubscriptionEvent, SubscriptionSettings
 
 from ..counting.totals import Totals
-from ..errors import ConfigurationError, Overloaded
+from ..errors import ConfigurationError, Overloaded, WrongState
 from ..runtime.actor import Actor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback
@@ -27,6 +29,7 @@ from ..runtime.outbox import Outbox
 from ..runtime.peer import Peer
 from .incoming_request import Arrival, IncomingRequest
 from .metrics import RequestMetrics
+from .notifier_actor import NotifierActor
 from .request_actor import OnEnd, RequestActor
 from .subscription_actor import SubscriptionActor
 
@@ -44,6 +47,7 @@ class Requests:
         is_full: whether the worker takes no more calls and requests.
         reserve: adds to the places that are taken beside the calls.
         settled: called when a request or subscription has ended.
+        toward: returns the local address toward a hop, as its host sees it, and that of the socket.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Requests:
         is_full: Callable[[], bool],
         reserve: Callable[[int], None],
         settled: Callable[[], None],
+        toward: Callable[[Hop], tuple[Hop, Hop]],
     ) -> None:
         self.metrics = RequestMetrics(totals)
         self._actor_loop = actor_loop
@@ -68,9 +73,12 @@ class Requests:
         self._is_full = is_full
         self._reserve = reserve
         self._settled = settled
+        self._toward = toward
         self._open: dict[RequestActor | IncomingRequest, None] = {}
         """Those without a final response."""
         self._subscriptions: dict[SubscriptionActor, None] = {}
+        self._served: dict[NotifierActor, None] = {}
+        """Those of others, whose handlers have accepted them."""
 
     @property
     def pending(self) -> int:
@@ -79,8 +87,14 @@ class Requests:
 
     @property
     def closing(self) -> int:
-        """Number of subscriptions whose end has begun here."""
-        return sum(actor.stopped for actor in self._subscriptions)
+        """Number of subscriptions, own and served ones, whose end has begun here."""
+        own = sum(actor.stopped for actor in self._subscriptions)
+        return own + sum(actor.stopped for actor in self._served)
+
+    @property
+    def unsent(self) -> int:
+        """Number of NOTIFYs that are to be sent before served subscriptions end."""
+        return sum(actor.notifier.waiting for actor in self._served if actor.stopped)
 
     def _check_room(self) -> None:
         if self._is_full():
@@ -201,6 +215,73 @@ class Requests:
             self._reserve(-1)
             self._settled()
 
+    def accept(
+        self,
+        request: Request,
+        most: int,
+        on_event: Callable[[NotifierEvent], None],
+        *,
+        pending: bool = False,
+    ) -> NotifierActor:
+        """Answer a SUBSCRIBE of a handler by 200, and be its notifier; the first NOTIFY is the caller's to send.
+
+        Args:
+            request: as the handler got it.
+            most: seconds that are granted at most.
+            on_event: called with each event.
+            pending: the subscriber has to wait for a decision.
+
+        Raises:
+            WrongState: it is no SUBSCRIBE that waits for its answer.
+            Overloaded: the worker takes no more.
+            ConfigurationError: its dialog cannot be made.
+        """
+        of_user = (each for each in self._open if isinstance(each, IncomingRequest) and each.request is request)
+        asked = next(of_user, None)
+        if asked is None or request.method != "SUBSCRIBE":
+            raise WrongState("a subscription is accepted while the handler of its SUBSCRIBE runs, once")
+        self._check_room()
+        arrival, now = asked.arrival, self._actor_loop.now()
+
+        def toward(hop: Hop) -> tuple[Hop, Hop]:
+            try:
+                return self._toward(hop)
+            except ConfigurationError:
+                return arrival.seen, arrival.local
+
+        settings = NotifierSettings(
+            arrival.seen,
+            asked.contact,
+            arrival.local,
+            toward,
+            most,
+            pending,
+            user_agent="sipswarm",
+        )
+        try:
+            notifier = Notifier(request, settings, self._tokens, arrival.tag, now)
+        except SipError as error:
+            raise ConfigurationError(f"the subscription of {asked.name} cannot be accepted: {error}") from error
+
+        def happened(event: NotifierEvent) -> None:
+            self._look_at_served(actor)
+            on_event(event)
+
+        actor = NotifierActor(notifier, self._outbox, Peer((arrival.source.host,)), self.metrics, happened)
+        asked.accept(notifier.granted)
+        self._enter(actor, actor.key)
+        self._served[actor] = None
+        self._reserve(1)
+        self._actor_loop.note_cause(actor)
+        self._actor_loop.touch(actor)
+        return actor
+
+    def _look_at_served(self, actor: NotifierActor) -> None:
+        """Give the place of a subscription back whose subscriber has got the last NOTIFY, or is gone."""
+        if actor.is_over and self._served.pop(actor, actor) is None:
+            self._reserve(-1)
+            self._settled()
+
     def forget(self, actor: Actor) -> None:
         """Release what is finished."""
         if isinstance(actor, RequestActor | IncomingRequest):
@@ -219,9 +300,15 @@ class Requests:
         for actor in list(self._subscriptions):
             if not actor.stopped:
                 self.end(actor)
+        for served in list(self._served):
+            if not served.stopped:
+                self._actor_loop.guarded(served, served.end, "probation", self._actor_loop.now())
+                self._actor_loop.touch(served)
 
     def close(self) -> None:
         """End everything: the node is closed."""
         self.end_pending()
         for actor in list(self._subscriptions):
             actor.abandon()
+        for served in list(self._served):
+            served.abandon(self._actor_loop.now())

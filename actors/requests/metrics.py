@@ -75,6 +75,14 @@ class RequestMetrics:
         """
         self._totals.cell("sipswarm_subscriptions_active", package_of(event)).value += change
 
+    def served(self, event: str, change: int) -> None:
+        """Count a subscription that a handler has accepted (1) or that has ended (-1).
+
+        Args:
+            event: package, with its id if any.
+        """
+        self._totals.cell("sipswarm_subscriptions_served", package_of(event)).value += change
+
     def dropped(self, event: str) -> None:
         """Count a NOTIFY that the user of a subscription has not read."""
         self._totals.cell("sipswarm_notifications_dropped_total", package_of(event)).value += 1

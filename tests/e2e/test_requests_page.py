@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
 from sipswarm.sipcore.message.messages import Request
 
 from .agents import Peer, address_of, agent, run
@@ -27,7 +30,7 @@ DEFINED = functions()
 
 
 def test_every_function_of_the_page_is_run_here() -> None:
-    assert set(DEFINED) == {"probe", "text", "publish", "answer_messages", "watch_mailbox", "fetch"}
+    assert set(DEFINED) == {"probe", "text", "publish", "answer_messages", "watch_mailbox", "fetch", "doorbell"}
 
 
 def test_a_trunk_is_probed_and_messages_and_states_arrive() -> None:
@@ -90,3 +93,20 @@ def _impatient(ua: UserAgent) -> Any:
             return await ua.request(method, to, timeout=timeout / 50)
 
     return Impatient()
+
+
+def test_a_doorbell_tells_its_subscriber_and_ends_the_subscription() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        rang = asyncio.Event()
+        bell = asyncio.create_task(DEFINED["doorbell"](bob, rang))
+        await asyncio.sleep(0)
+        with pytest.raises(CallRejected) as refused:
+            await alice.subscribe(address_of(bob), "presence")
+        assert refused.value.status == 489
+        subscription = await alice.subscribe(address_of(bob), "doorbell")
+        rang.set()
+        assert [each.body async for each in subscription] == [b"quiet", b"ringing", b"ringing"]
+        assert await bell == ["noresource"]
+        assert subscription.reason == "noresource"
+
+    run(scenario)

@@ -31,6 +31,7 @@ from tests.e2e.agents import note
 
 EMPTY: Final = Entries(0, 0, 0, 0, 0, 0)
 HUGE: Final = 10**5000
+SUBSCRIBE: Final = Request.build("SUBSCRIBE", "sip:bob@127.0.0.1", ())
 Values = tuple[Any, ...]
 ODD: Values = (5, 1.5, True, b"octets", {"a": "b"}, ["a"], object(), HUGE)
 LINES: Values = ("a\r\nX-Injected: 1", "a\nb", "a\0b", "\r", "half of a character \ud83d")
@@ -349,6 +350,23 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "subscribe headers": (
         lambda ua, bad: ua.subscribe(TARGET, "dialog", X_Name=bad),
         (None, 5, b"x", {"a": 1}, *LINES),
+    ),
+    "accept_subscription request": (lambda ua, bad: ua.accept_subscription(bad), (None, 5, "x", b"x", {}, object())),
+    "accept_subscription expires": (
+        lambda ua, bad: ua.accept_subscription(SUBSCRIBE, expires=bad),
+        (*NO_WHOLE, 0, 2**32),
+    ),
+    "accept_subscription body": (
+        lambda ua, bad: ua.accept_subscription(SUBSCRIBE, body=bad),
+        (None, 5, 1.5, True, {}, ["x"], object(), HUGE),
+    ),
+    "accept_subscription content_type": (
+        lambda ua, bad: ua.accept_subscription(SUBSCRIBE, body="x", content_type=bad),
+        (*ODD, *LINES, "", "junk", "a/", "/b"),
+    ),
+    "accept_subscription state": (
+        lambda ua, bad: ua.accept_subscription(SUBSCRIBE, state=bad),
+        (*NO_TEXT, "", "Active", "terminated"),
     ),
     "take_transfers consent": (lambda ua, bad: ua.take_transfers(bad), (*NO_CALLBACK, *unfit(2))),
     "take_transfers cb_placed": (lambda ua, bad: ua.take_transfers(cb_placed=bad), (*NO_CALLBACK, *unfit(2))),
