@@ -80,7 +80,7 @@ class Data:
         lines = text.splitlines()
         if lines and is_sipp_form(lines[0]):
             rows = read_rows(path, [line.removesuffix("\r") for line in text.split("\n")])
-            return cls(_SippTable(rows), rows.mode, seed)
+            return cls(_SippTable(path, rows), rows.mode, seed)
         return cls(_rows(path, lines), "SEQUENTIAL", seed)
 
     def share(self, shard: int, shards: int, permits: Callable[[int], Permits]) -> None:
@@ -116,12 +116,20 @@ class Data:
 
 
 class _SippTable(Sequence[Row]):
-    """The rows of SIPp's form; each is made when it is asked for, because PRINTF may stand for millions."""
+    """The rows of SIPp's form; each is made when it is asked for, because PRINTF may stand for millions.
 
-    def __init__(self, rows: SippRows) -> None:
+    Raises:
+        ConfigurationError: with file and line: a row has fewer fields than another one. In a scenario file of SIPp
+            they are empty; here somebody would be called without a password.
+    """
+
+    def __init__(self, path: str, rows: SippRows) -> None:
         self._rows = rows
         # SIPp's files often end each line with a separator, which begins no field.
         width = max(line.text.count(";") + (line.text[-1:] != ";") for line in rows.lines)
+        for line in rows.lines:
+            if (count := line.text.count(";") + 1) < width:
+                raise ConfigurationError(f"{path}:{line.number}: {count} fields, but there are {width} columns")
         self._columns = tuple([f"field{index}" for index in range(width)])
 
     def __len__(self) -> int:
@@ -136,7 +144,6 @@ class _SippTable(Sequence[Row]):
             return [self[each] for each in range(*index.indices(len(self)))]
         number = range(len(self))[index]
         fields = self._rows.fields(number)[: len(self._columns)]
-        fields += [""] * (len(self._columns) - len(fields))
         return SippRow(self._columns, fields, self._rows.lines[number % len(self._rows.lines)].number)
 
 
