@@ -199,6 +199,11 @@ class Dispatcher:
             self._quarantined.add(record.slot)
             self._check_ready()
 
+    @property
+    def busy(self) -> int:
+        """0: a dispatcher has no calls of its own."""
+        return 0
+
     def update_gauges(self) -> int:
         """Count connections, waiting messages and the kernel's drops at the sockets.
 

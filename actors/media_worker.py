@@ -108,6 +108,11 @@ class MediaWorker:
     def update_gauges(self) -> int:
         """Count the events that wait; return the number of open streams."""
         self._waiting.value = sum(map(len, self._backlog.values()))
+        return self.busy
+
+    @property
+    def busy(self) -> int:
+        """Number of open streams."""
         return sum(self.engine.totals.streams_active)
 
     def _rows(self) -> Iterable[SeriesRow]:

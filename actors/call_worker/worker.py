@@ -273,6 +273,11 @@ class CallWorker:
         return len(self.actors.live)
 
     @property
+    def busy(self) -> int:
+        """Number of live calls, requests without an answer, and pieces of work of the applications."""
+        return len(self.actors.live) + self.requests.pending + self.applications.pending()
+
+    @property
     def entries(self) -> Entries:
         """The sizes of all tables about calls; each is zero when no call is left."""
         streams, names = len(self._outbox.streams), self.output.late.waiting

@@ -38,7 +38,7 @@ class Collector:
         """Run a pass over older objects when its time has come.
 
         Args:
-            live: calls or streams that would wait meanwhile.
+            live: calls, streams, requests and registrations of a load that would wait meanwhile.
             now: monotonic seconds.
 
         Returns:

@@ -53,6 +53,10 @@ class Role(Protocol):
     def update_gauges(self) -> int:
         """Update the gauges; return the number of live calls or streams."""
 
+    @property
+    def busy(self) -> int:
+        """Number of calls, streams, requests and other pieces of work that a pause of this process would hold up."""
+
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only this role handles."""
 
@@ -106,7 +110,7 @@ class Process:
         lasting.tick()
         live = self._role.update_gauges()
         if self.collector is not None:
-            self.collector.heartbeat(live, time.monotonic())
+            self.collector.heartbeat(self._role.busy, time.monotonic())
         return live
 
     def ready(self) -> None:

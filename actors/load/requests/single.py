@@ -93,6 +93,11 @@ class SingleRequests(Starter):
         self._open[actor] = _Open(self._ends.began(actor.key[0], planned, index), credentials, ended)
         return True
 
+    @property
+    def running(self) -> int:
+        """Number of requests without a final response."""
+        return len(self._open)
+
     def _over(self, actor: RequestActor, finished: Finished | None) -> None:
         begun, credentials, ended = self._open.pop(actor)
         if finished is None:

@@ -1,8 +1,11 @@
 """Several applications of one call worker: each is asked, and the worker is ready when all are."""
 
+import asyncio
 from collections.abc import Callable
 
 from sipswarm.actors.call_worker.application import Application, Applications
+from tests.actors.workers import worker_of
+from tests.e2e.agents import agent
 
 
 class Slow(Application):
@@ -74,3 +77,16 @@ def test_what_is_asked_of_applications_is_asked_of_each() -> None:
     assert first.started == last.started == [7.0]
     applications.end_pending()
     assert applications.pending() == 0
+
+
+def test_the_work_of_applications_and_requests_makes_a_worker_busy() -> None:
+    """Garbage of a whole process is collected while nothing waits: registrations of a load are no calls, and wait."""
+
+    async def main() -> None:
+        async with agent() as alice:
+            worker = worker_of(alice)
+            assert worker.busy == 0
+            worker.applications.add(Slow("load", 3))
+            assert (worker.busy, worker.live_calls) == (3, 0)
+
+    asyncio.run(main())
