@@ -108,6 +108,10 @@ class Application:
         """Return the number of unfinished pieces of work, also of those without a live call."""
         return 0
 
+    def takes_time(self) -> bool:
+        """Return whether unfinished work gets the time of a drain, also while no call is live."""
+        return False
+
     def end_pending(self) -> None:
         """End the unfinished work; the time of a drain is over."""
 
@@ -178,6 +182,10 @@ class Applications(Application):
     def pending(self) -> int:
         """Return the sum over all."""
         return sum(each.pending() for each in self._all)
+
+    def takes_time(self) -> bool:
+        """Return whether one of them has such work."""
+        return any(each.takes_time() for each in self._all)
 
     def end_pending(self) -> None:
         """End the work of each."""

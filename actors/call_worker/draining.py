@@ -81,7 +81,7 @@ class Draining:
     def begin(self, within: float) -> None:
         """Take no new calls; hang up the live ones after `within` seconds."""
         self.begun = True
-        if within > 0 and (self._actors.live or self._requests.pending):
+        if within > 0 and (self._actors.live or self._requests.pending or self._application.takes_time()):
             self._actor_loop.loop.call_later(within, self._hang_up_all)
         else:
             self._hang_up_all()

@@ -136,8 +136,12 @@ class LoadGenerator(Application):
         self._roll.answered(call.call_id, call.times.answered)
 
     def pending(self) -> int:
-        """Number of runs of the scenario that are not over."""
+        """Number of runs of the scenario, or of requests, that are not over."""
         return self._starter.running
+
+    def takes_time(self) -> bool:
+        """Return whether registrations or subscriptions are kept, which go on as calls do."""
+        return self._starter.takes_time
 
     def end_pending(self) -> None:
         """Cancel them."""

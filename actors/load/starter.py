@@ -42,6 +42,11 @@ class Starter:
         raise NotImplementedError
 
     @property
+    def takes_time(self) -> bool:
+        """Whether what is begun goes on for the time of a drain, as a call does."""
+        return False
+
+    @property
     def running(self) -> int:
         """Number of runs that are not over, though no call of theirs may be live."""
         return 0

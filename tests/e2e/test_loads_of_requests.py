@@ -22,6 +22,7 @@ from tests.e2e.agents import Peer, reply
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.in_thread import InThread
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, was
+from tests.e2e.test_lost_workers import kill, results
 from tests.interop.processes import wait_until
 
 QUIET = ["--quiet", "--metrics", "off", "--media-workers", "1"]
@@ -332,7 +333,8 @@ def test_a_refresh_that_is_refused_and_a_removal_that_is_refused_have_names(tmp_
 
 def test_a_signal_removes_what_is_registered(tmp_path: Path) -> None:
     with InThread(Home(USERS)) as home:
-        options = ["--method", "register", "-m", "20", "-r", "100", "-d", "60s", *users(tmp_path), *WORKERS, *QUIET[:3]]
+        options = ["--method", "register", "-m", "20", "-r", "100", "-d", "60s", "--drain", "1s"]
+        options += [*users(tmp_path), *WORKERS, *QUIET[:3]]
         running = Running("load", host_of(home), *options, "--out", str(tmp_path / "out"))
         try:
             wait_until(lambda: len(home.bound) == 20, SECONDS, "all users are registered")
@@ -346,6 +348,56 @@ def test_a_signal_removes_what_is_registered(tmp_path: Path) -> None:
         ("answered", "drained", "confirmed", "")
     }
     assert len(rows) == 20
+
+
+def test_an_early_end_removes_what_has_no_hold_and_the_run_is_judged(tmp_path: Path) -> None:
+    with InThread(Home(USERS)) as home:
+        options = ["--method", "register", "-m", "2000", "-r", "20", *users(tmp_path), *WORKERS, *QUIET[:3]]
+        running = Running("load", host_of(home), *options, "--out", str(tmp_path / "out"))
+        try:
+            wait_until(lambda: len(home.bound) >= 10, SECONDS, "ten users are registered")
+            code, said = running.end(signal.SIGUSR1)
+        finally:
+            running.close()
+        assert home.bound == {}
+    assert was(code, 0), said
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["calls"]["completed"] == summary["calls"]["attempted"] >= 10
+
+
+def test_a_limit_holds_registrations_back(tmp_path: Path) -> None:
+    with InThread(Home(USERS)) as home:
+        code, summary, _ = load(
+            host_of(home), tmp_path, "--method register -m 20 -r 100 -l 5 -d 2s", *users(tmp_path), *WORKERS[:2]
+        )
+    assert was(code, 0), summary
+    assert home.at_most == 5
+    assert summary["arrivals"] == summary["arrivals"] | {"planned": 20, "started": 5, "held_back": 15}
+    assert summary["calls"]["max_concurrent"] == 5
+
+
+@pytest.mark.parametrize("method", ["register", "options"])
+def test_what_a_call_worker_took_with_it_is_named_and_the_load_goes_on(tmp_path: Path, method: str) -> None:
+    def answer(request: Request) -> Sequence[Response]:
+        return [reply(request, 200, *((("Expires", "60"),) if request.method == "REGISTER" else ()))]
+
+    with InThread(Peer(answer)) as peer:
+        options = ["--method", method, "-m", "90", "-r", "30", "--call-workers", "2", *QUIET]
+        options += ["-d", "2s"] if method == "register" else []
+        running = Running("load", f"sip:bob@127.0.0.1:{peer.port}", *options, "--out", str(tmp_path / "out"))
+        try:
+            wait_until(lambda: len(peer.requests) >= 20, SECONDS, "twenty requests")
+            kill(running, "call-0")
+            code, said = running.end()
+        finally:
+            running.close()
+    assert code == 98, said
+    summary, rows = results(tmp_path / "out")
+    assert (len(rows), summary["arrivals"]["planned"], summary["arrivals"]["started"]) == (90, 90, 90)
+    lost = [row for row in rows if row["failure"] == "worker_lost"]
+    assert lost
+    assert {row["scenario"] for row in rows} == {method}
+    assert {row["outcome"] for row in rows if row not in lost} == {"answered"}
 
 
 # ---- subscriptions

@@ -83,6 +83,11 @@ class Lasting(Starter, Generic[A]):
         """Number of registrations or subscriptions that are not over."""
         return len(self._held)
 
+    @property
+    def takes_time(self) -> bool:
+        """Whether one is held, or waits for its answer."""
+        return bool(self._held)
+
     def finish(self) -> None:
         """Remove what has no hold of its own."""
         before, self._finishing = self._finishing, True

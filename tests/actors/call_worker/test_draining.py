@@ -45,10 +45,11 @@ class Calls:
 
         return SimpleNamespace(number=number, hang_up=hang_up)
 
-    def draining(self, *, tells: bool = True) -> Draining:
+    def draining(self, application: Application | None = None, *, tells: bool = True) -> Draining:
         """Of these calls.
 
         Args:
+            application: what else is at work; None = nothing is.
             tells: it reports its end to a supervisor.
         """
         actor_loop: Any = SimpleNamespace(
@@ -66,12 +67,44 @@ class Calls:
             actors,
             registrations,
             requests,
-            Keeping() if self.keeps else Application(),
+            application or (Keeping() if self.keeps else Application()),
             settle_call=lambda call: None,
             is_kept=lambda call: call.actor.number not in self.unkept,
             is_whole=lambda call: call.actor.number not in self.torn,
             tell=self.told.append if tells else None,
         )
+
+
+class Held(Application):
+    """Keeps something that is no call, until it is ended."""
+
+    def __init__(self, *, takes_time: bool) -> None:
+        self.left = 1
+        self.ended = -1.0
+        self._takes_time = takes_time
+
+    def pending(self) -> int:
+        return self.left
+
+    def takes_time(self) -> bool:
+        return self._takes_time and bool(self.left)
+
+    def end_pending(self) -> None:
+        self.left = 0
+        self.ended = asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize(("takes_time", "waited"), [(True, 2.0), (False, 0.0)])
+def test_work_that_is_no_call_gets_the_time_of_a_drain_where_it_takes_it(takes_time: bool, waited: float) -> None:
+    async def main() -> None:
+        calls, held = Calls(0), Held(takes_time=takes_time)
+        began = calls.loop.time()
+        calls.draining(held).begin(2.0)
+        await asyncio.sleep(10.0)
+        assert held.ended - began == pytest.approx(waited, abs=0.01)
+        assert [each for each in calls.told if isinstance(each, Drained)] == [Drained(0)]
+
+    run(main)
 
 
 @pytest.mark.parametrize("number", [1, 10, 11, 499, 5000])

@@ -15,6 +15,7 @@ import pytest
 from sipswarm.actors.bus.messages import CallFinished
 from sipswarm.actors.config import LoadConfig
 from sipswarm.actors.load.charts import HEIGHT, MOST_TIPS, WIDTH, Limit, Line, Stretch, chart, clock, nice
+from sipswarm.actors.load.description import NOUNS, description_of
 from sipswarm.actors.load.failures import FailedCall
 from sipswarm.actors.load.junit import junit_of
 from sipswarm.actors.load.page import page_of
@@ -80,8 +81,9 @@ def written(made: Report, **changes: Any) -> dict[str, Any]:
         written(report(ROW, REFUSED, thresholds="answered>=0.9 mos.p5>3")),
         written(report()),
         json.loads(json.dumps(report(ROW).running(ending(2)))),
+        *(written(Report(LoadConfig("sip:192.0.2.7", method=method))) for method in NOUNS),
     ],
-    ids=["passed", "thresholds", "nothing", "running"],
+    ids=["passed", "thresholds", "nothing", "running", *NOUNS],
 )
 def test_a_summary_is_what_the_schema_in_the_package_says(summary: dict[str, Any]) -> None:
     assert list(broken(summary, SCHEMA)) == []
@@ -493,3 +495,22 @@ def test_junit_tells_what_the_generator_and_the_plan_could_not_do_apart_from_the
     assert plan is not None
     assert "1 missed: no_port" in str(generator.get("message"))
     assert "1 missed: scenario_error" in str(plan.get("message"))
+
+
+@pytest.mark.parametrize(("method", "noun"), NOUNS.items())
+def test_the_files_speak_of_what_was_sent(method: str, noun: str) -> None:
+    load = LoadConfig("sip:192.0.2.7", method=method, calls=2, hold=0.0)
+    made = Report(load)
+    made.add(REFUSED)
+    made.add(REFUSED)
+    result = made.judge(ending(2))
+    failures = dict(made.tally.failures)
+    page = page_of(result.summary, result.reasons, [], failures)
+    junit = junit_of(result.summary, result.reasons, failures)
+    assert f"<h1>{noun.capitalize()} to sip:192.0.2.7</h1>" in page
+    assert f"<h2>Failed {noun}</h2>" in page
+    assert ("MOS" in page, "digits received" in page, "RTP" in page) == ((method == "invite",) * 3)
+    assert result.reasons[0] == f"2 {noun} failed"
+    assert f'name="every {noun.removesuffix("s")} meets its expectations"' in junit
+    assert description_of(load).get("method", "INVITE") == method.upper()
+    assert description_of(load)[noun] == "2"
