@@ -409,6 +409,21 @@ def _challenge_header(response: Response) -> str:
     return "Proxy-Authenticate" if response.status == 407 else "WWW-Authenticate"
 
 
+def is_answerable(response: Response) -> bool:
+    """Whether a 401 or 407 has a challenge that can be read and computed here, for whatever realm."""
+    return bool(_challenges(response.headers, _challenge_header(response)))
+
+
+def were_sent(status: int, sent: Sequence[tuple[str, str]]) -> bool:
+    """Whether a request carried credentials of the kind that its final status, 401 or 407, asks for.
+
+    Args:
+        sent: its credentials, name and value of each header.
+    """
+    wanted = {401: _USER, 407: _PROXY}.get(status)
+    return any(name == wanted for name, _ in sent)
+
+
 def is_stale(response: Response) -> bool:
     """Whether a 401 or 407 speaks of a nonce that is too old, not of the credentials (RFC 7616 section 3.3)."""
     return any(each.stale for each in _challenges(response.headers, _challenge_header(response)))

@@ -263,6 +263,12 @@ class Dialog:
             return proxy
         return hop_of(self.remote_target, transport)
 
+    def next_is_plain(self, proxy: Hop | None) -> bool:
+        """Whether the URI that `next_hop` follows is an address that names no transport."""
+        if self.route_set:
+            return is_plain(uri_of(self.route_set[0]))
+        return proxy is None and is_plain(self.remote_target)
+
     def accepts(self, request: Request) -> bool:
         """Check and take the CSeq of a new request; False means 500 (RFC 3261 section 12.2.2).
 
@@ -359,6 +365,22 @@ def hop_of(uri: str, transport: str) -> Hop:
     named = (parsed.transport or "").lower()
     chosen = "tls" if parsed.scheme == "sips" else named or transport
     return Hop(chosen, parsed.maddr or parsed.host, parsed.port or (5061 if chosen == "tls" else 5060))
+
+
+def is_numeric(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+@lru_cache(maxsize=4096)
+def is_plain(uri: str) -> bool:
+    """Whether a SIP URI has an address as its host, and names no transport.
+
+    Raises:
+        ParseError: no SIP URI.
+    """
+    parsed = Uri.parse(uri)
+    return parsed.scheme == "sip" and not parsed.transport and is_numeric(parsed.maddr or parsed.host)
 
 
 @lru_cache(maxsize=4096)

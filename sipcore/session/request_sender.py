@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import final
 
-from ..auth.digest import CredentialsLookup, DigestClient, is_stale
+from ..auth.digest import CredentialsLookup, DigestClient, is_stale, were_sent
 from ..errors import LocalProtocolError, ParseError
 from ..message.header_lines import HeaderPairs, lines_of, merged
 from ..message.hop import Hop, Transmit
 from ..message.messages import Response
 from ..transaction.repeats import Why
-from .dialog import Dialog
+from .dialog import Dialog, is_numeric
 from .invites import OutgoingInvite
 from .open_requests import ClientRequest, FinalHandler
 from .refer import Transferring
@@ -124,10 +124,27 @@ class RequestSender(FinalHandler):
         When its target cannot be read, it is the hop that the first INVITE went to or came from.
         """
         core = self._core
+        config = core.config
         try:
-            return dialog.next_hop(core.config.local.transport, core.config.outgoing_proxy)
+            hop = dialog.next_hop(config.local.transport, config.outgoing_proxy)
         except ParseError:
             return core.hop
+        if hop.transport == "tcp" and config.way_to is not None and self._may_be_udp(hop, dialog):
+            plain = Hop("udp", hop.host, hop.port)
+            if config.way_to(plain) is not None:
+                return plain
+        return hop
+
+    def _may_be_udp(self, hop: Hop, dialog: Dialog) -> bool:
+        """Whether the next URI of a dialog over TCP is one of UDP: an address without a transport (RFC 3263 4.1).
+
+        Many UAs leave the transport out of their Contact. So the place of the first INVITE, and a peer whose own
+        connection is there, are still reached over TCP. Nor is a name looked up anew.
+        """
+        core = self._core
+        if core.flow or hop == core.hop or not is_numeric(core.hop.host):
+            return False
+        return dialog.next_is_plain(core.config.outgoing_proxy)
 
     def way(self, hop: Hop) -> SessionConfig:
         """Return the configuration whose Via and Contact fit the way of a request to a hop (RFC 3261 section 18.1.1).
@@ -169,6 +186,10 @@ class RequestSender(FinalHandler):
         if self.digest is None:
             self.digest = DigestClient(lookup, core.tokens)
         return self.digest.learn(response, host=self._auth_host(client), sent=client.credentials)
+
+    def was_authorized(self, client: ClientRequest, status: int) -> bool:
+        """Whether a request carried credentials of the kind that its final status, 401 or 407, asks for."""
+        return were_sent(status, client.credentials)
 
     def authorize(self, challenge: Response | None, credentials: CredentialsLookup, host: str) -> bool:
         """Take other credentials, and a 401 or 407 that the next request answers at once (CALL.md C31).

@@ -47,10 +47,7 @@ async def bound(server: Server, ua: UserAgent, transport: str) -> None:
 
 @pytest.mark.parametrize(
     ("caller", "callee", "recorded"),
-    [
-        *((caller, callee, True) for caller in TRANSPORTS for callee in TRANSPORTS),
-        *((transport, transport, False) for transport in TRANSPORTS),
-    ],
+    [(caller, callee, recorded) for caller in TRANSPORTS for callee in TRANSPORTS for recorded in (True, False)],
 )
 def test_a_registered_user_is_called_through_the_proxy(caller: str, callee: str, recorded: bool) -> None:
     async def scenario(server: Server) -> None:
