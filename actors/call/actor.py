@@ -652,6 +652,7 @@ class CallActor(Actor, StreamOwner):
         elif event.response is not None:
             status = self.answer_status = event.response.status
             self.answer_phrase = event.response.reason
+            self.ending.refused(event.response, were_sent=event.authorized)
             self.times.responded(status, now)
             if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
                 self.times.accepted(now)  # the INVITE was accepted, even if no call can follow

@@ -4,6 +4,9 @@ The first cause counts, because its consequences have causes of their own: a dra
 failure on this side replaces an earlier one.
 """
 
+from sipswarm.sipcore.message.messages import Response
+
+from ..diagnosis.challenges import cause_of_challenge
 from ..diagnosis.failure_reasons import SCENARIO_ERROR, with_detail
 from ..diagnosis.request_loss import Loss
 from ..diagnosis.user_failure import UserCodeFailed, user_error
@@ -16,14 +19,15 @@ class Ending:
         cause: value of `sipcore.session.events.Cause`, or the name of a failure on this side; empty before the end.
         detail: addition to the cause, such as the name of a file.
         by: local, remote, expired or transport; empty before the end.
+        challenge: what the 401 or 407 that ended the call is by name: `credentials_refused` or `no_credentials`.
         crash: the exception with which the program failed on this call.
         abandoned: the call was given up without a message to the peer.
     """
 
-    __slots__ = ("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "crash", "detail")
+    __slots__ = ("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "challenge", "crash", "detail")
 
     def __init__(self) -> None:
-        self.cause = self.detail = self.by = ""
+        self.cause = self.detail = self.by = self.challenge = ""
         self.crash: BaseException | None = None
         self.abandoned = False
         self._loss = Loss.LOST
@@ -92,7 +96,15 @@ class Ending:
         self._closed = True
         return True
 
+    def refused(self, response: Response, *, were_sent: bool) -> None:
+        """Note the final response that refused the first INVITE.
+
+        Args:
+            were_sent: the INVITE carried credentials.
+        """
+        self.challenge = cause_of_challenge(response, were_sent=were_sent)
+
     def begin_anew(self) -> None:
         """Forget the end: the call is placed again."""
-        self.cause = self.detail = self.by = ""
+        self.cause = self.detail = self.by = self.challenge = ""
         self._closed = self.abandoned = False

@@ -304,7 +304,7 @@ class CallMetrics:
             outcome=outcome,
             code=call.status,
             phrase=call.actor.answer_phrase[:PHRASE_LENGTH],
-            cause=call.cause_name,
+            cause=_cause_of(call),
             closed=closed_of(times),
             post_dial_delay=times.between(times.invited, times.alerted) if call.is_uac else -1.0,
             answer_delay=times.between(times.invited, times.answered),
@@ -331,3 +331,9 @@ def _own_fault(row: CallFinished) -> str:
     """Return the failure of a call that no code judges: only a failure of this side."""
     reason = reason_of(row.cause, answered=row.outcome == "answered")
     return reason if reason and blame_of(reason) is Blame.GENERATOR else ""
+
+
+def _cause_of(call: Call) -> str:
+    """Return why a call ended, by name; of a challenge that stood, what was amiss with the credentials."""
+    cause = call.cause_name
+    return (call.actor.ending.challenge or cause) if cause == Cause.UNAUTHORIZED.value else cause

@@ -123,6 +123,8 @@ LAPSED: Final = "lapsed"
 MEDIA_REFUSED: Final = "media_refused"
 NO_CREDENTIALS: Final = "no_credentials"
 SCENARIO_ERROR: Final = "scenario_error"
+OF_CHALLENGES: Final = frozenset({CREDENTIALS_REFUSED, NO_CREDENTIALS})
+"""What a 401 or 407 that ended a request is by name."""
 FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
 """What a media worker reports of a stream whose file cannot be played."""
 OF_CAUSE: Final[dict[str, str]] = {

@@ -12,7 +12,7 @@ from sipswarm.media.messages import ONE_WAY_SHARE, UNREACHABLE_SHARE
 
 from ..bus.messages import CallFinished
 from ..config import CALL_METHOD, LoadConfig
-from ..diagnosis.failure_reasons import CREDENTIALS_REFUSED, NO_CREDENTIALS, Blame, blame_of, reason_of
+from ..diagnosis.failure_reasons import OF_CHALLENGES, Blame, blame_of, reason_of
 
 AUDIBLE: Final = 0.5
 """Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
@@ -83,7 +83,7 @@ def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
     expected = row.code == load.expect_code if load.expect_code else row.outcome == "answered"
     if expected:
         return ""
-    if row.cause in (CREDENTIALS_REFUSED, NO_CREDENTIALS):
+    if row.cause in OF_CHALLENGES:
         return row.cause
     if row.code and (row.outcome != "timeout" or row.code == REQUEST_TIMEOUT):
         return "code"

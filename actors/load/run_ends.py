@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..bus.messages import CallFinished
 from ..call_worker.call_metrics import CallMetrics
 from ..config import LoadConfig
+from ..diagnosis.failure_reasons import OF_CHALLENGES
 from ..host.roll import OpenCall
 from ..runtime.actor_loop import ActorLoop
 from ..trace.recorder import SipTrace
@@ -55,7 +56,7 @@ class RunEnds:
         if not rows:
             run.enrolled.withdraw()
         if rows and run.failure and not rows[0].failure:
-            rows[0] = rows[0]._replace(failure=run.failure)
+            rows[0] = rows[0]._replace(failure=_named(run.failure, rows))
         if self._tell is not None:
             for each in rows:
                 row = each._replace(failure=missed(each, self._config))
@@ -156,3 +157,9 @@ def row_without_media(
         failure=cause,
         planned=planned,
     )
+
+
+def _named(failure: str, rows: list[CallFinished]) -> str:
+    """Return the failure of a run; of a refusal by a challenge that stood, what was amiss with the credentials."""
+    cause = rows[-1].cause
+    return cause if failure == "code" and cause in OF_CHALLENGES else failure

@@ -150,6 +150,8 @@ class Failed(NamedTuple):
     """Why."""
     reinvite: bool
     """False for the INVITE that sets the call up."""
+    authorized: bool = False
+    """The INVITE carried credentials for the challenge, 401 or 407, that this is."""
 
 
 class RequestReceived(NamedTuple):

@@ -692,7 +692,8 @@ class InviteUac(FinalHandler):
         if not client.reinvite:
             self.refused = client if cause is Cause.UNAUTHORIZED else None
             if not self._in_dialog.told:
-                core.events.append(Failed(status, reason, response, cause, False))
+                sent = self._sender.was_authorized(client, status)
+                core.events.append(Failed(status, reason, response, cause, False, sent))
             if core.move(SessionInput.FAILURE):
                 self._in_dialog.report(cause, by, response)
             return

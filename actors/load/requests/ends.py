@@ -15,14 +15,13 @@ from ...bus.messages import PHRASE_LENGTH, CallFinished
 from ...call.state import CallTimes, Planned
 from ...call_worker.call_metrics import OUTCOMES, CallMetrics
 from ...config import LoadConfig
-from ...diagnosis.failure_reasons import CREDENTIALS_REFUSED, NO_CREDENTIALS
+from ...diagnosis.challenges import cause_of_challenge
 from ...diagnosis.request_loss import Loss
 from ...host.roll import Roll
 from ...trace.recorder import CallRecord, SipTrace
 from ..expectations import missed
 from ..run_ends import row_without_media
 
-CHALLENGES: Final = (401, 407)
 _OWN_LOSSES: Final = (Loss.LOCAL, Loss.NO_WAY)
 
 
@@ -62,10 +61,8 @@ class Result:
     @classmethod
     def of(cls, response: Response, credentials: Shown) -> "Result":
         """Return the result by a final response."""
-        status, cause = response.status, ""
-        if status in CHALLENGES:
-            cause = CREDENTIALS_REFUSED if credentials.given else NO_CREDENTIALS
-        return cls(outcome_of(status), status, response.reason[:PHRASE_LENGTH], cause)
+        cause = cause_of_challenge(response, were_sent=credentials.given)
+        return cls(outcome_of(response.status), response.status, response.reason[:PHRASE_LENGTH], cause)
 
     @classmethod
     def without_response(cls, status: int, loss: Loss | None) -> "Result":

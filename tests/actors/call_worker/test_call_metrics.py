@@ -12,6 +12,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.parameters import CallParameters
 from sipswarm.sipcore.transaction.stateless import refuse
 from tests.actors.phones import ALICE, BOB, Line, Phone
+from tests.actors.refusals import challenge, response
 
 
 def call_of(phone: Phone) -> Call:
@@ -225,3 +226,34 @@ def test_the_end_of_a_call_is_confirmed_or_not_and_its_delay_is_measured_or_not(
 def test_a_moment_that_did_not_come_gives_no_difference() -> None:
     assert CallTimes.between(0.0, 5.0) == CallTimes.between(5.0, 0.0) == -1.0
     assert CallTimes.between(4.0, 5.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "challenged", "cause"),
+    [
+        (401, True, "no_credentials"),
+        (407, True, "no_credentials"),
+        (401, False, "unauthorized"),
+        (486, True, "rejected"),
+    ],
+)
+def test_the_row_of_a_challenge_that_stood_says_what_was_amiss(status: int, challenged: bool, cause: str) -> None:
+    alice, bob = Phone(ALICE), Phone(BOB)
+    line = Line(alice, bob)
+    alice.prepare(BOB).invite((), 1.0)
+    line.carry()
+    bob.call.reject(status, "", challenge(status) if challenged else (), 2.0)
+    line.carry()
+    row = CallMetrics(Totals()).finished(call_of(alice), 3.0)
+    assert (row.outcome, row.code, row.cause) == ("busy" if status == 486 else "refused", status, cause)
+    assert call_of(alice).cause == ("rejected" if status == 486 else "unauthorized")
+
+
+def test_credentials_that_were_refused_are_the_cause_in_the_row() -> None:
+    alice, bob = Phone(ALICE), Phone(BOB)
+    line = Line(alice, bob)
+    alice.prepare(BOB).invite((), 1.0)
+    line.carry()
+    alice.call.ending.refused(response(401, *challenge(401)), were_sent=True)
+    alice.call.ending.because("unauthorized", "remote")
+    assert CallMetrics(Totals()).finished(call_of(alice), 3.0).cause == "credentials_refused"

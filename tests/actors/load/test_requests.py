@@ -21,7 +21,7 @@ from sipswarm.actors.load.requests.lasting import LAST_WAIT, Held, Lasting
 from sipswarm.actors.load.requests.parties import Parties
 from sipswarm.actors.load.starter import Ended
 from sipswarm.actors.runtime.actor_loop import ActorLoop
-from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.refusals import challenge, response
 from tests.actors.rows import REFUSED, ROW
 from tests.actors.virtual_loop import VirtualLoop
 
@@ -88,21 +88,6 @@ def test_rows_that_cannot_be_sent_are_refused_before_anything_is(
         parties(tmp_path, text, method)
 
 
-def response(status: int) -> Response:
-    request = Request.build(
-        "OPTIONS",
-        "sip:desk@192.0.2.7",
-        [
-            ("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx"),
-            ("From", "<sip:me@example.com>;tag=a"),
-            ("To", "<sip:desk@192.0.2.7>"),
-            ("Call-ID", "c"),
-            ("CSeq", "1 OPTIONS"),
-        ],
-    )
-    return Response.to_request(request, status, to_tag="b")
-
-
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
@@ -132,7 +117,7 @@ def test_a_challenge_that_stands_is_named_by_whether_there_were_credentials(
     shown = Shown(lambda realm, host: ("me", "word"))
     if asked:
         assert shown("realm", "host") == ("me", "word")
-    assert Result.of(response(status), shown).cause == cause
+    assert Result.of(response(status, *challenge(status)), shown).cause == cause
 
 
 def test_credentials_that_are_for_another_realm_were_not_given() -> None:

@@ -134,6 +134,7 @@ _OVER: Final = "thresholds_failed"
 _UNUSABLE: Final = "RFC 3264 6: such an answer cannot be used; the call ends by the caller's hand and lasts no hold"
 _LEGAL: Final = "RFC 3264 6.1 allows the answer; decision: who expects no media is content"
 _REFUSED: Final = "another final response than 200"
+_NO_PASSWORD: Final = "RFC 3261 22.1: it asks for a password, and the plan has none"
 _NEVER_RINGS_ON: Final = "no final response within --ring-time"
 _CLOSED: Final = "the call was as planned, but who lost it refused the BYE; only a 2xx confirms"
 
@@ -323,17 +324,17 @@ _TABLE: Final = (
     *_fails("302_itself", "nothing", "code", "RFC 3261 8.1.3.4: no URI is tried twice", within=RING_IN),
     *_fails("302_nowhere", "ring", "code|timeout|unreachable", _REFUSED, within=RING_IN),
     *_fails("302_no_contact", "nothing", "code", _REFUSED),
-    *_fails("401_bare", "nothing", "code", _REFUSED),
-    *_fails("401_for_ever", "nothing", "code", _REFUSED),
+    *_fails("401_bare", "nothing", "code", "RFC 3261 22.1: no password could answer it"),
+    *_fails("401_for_ever", "nothing", "no_credentials", _NO_PASSWORD, verdict="plan_failed", blame=PLAN_BLAME),
     *_fails(
         "401_for_ever",
         "password",
-        "code",
+        "credentials_refused",
         "RFC 3261 22.1: credentials that were refused are not tried again",
         within=RING_IN,
     ),
-    *_fails("401_unknown", "password", "code", _REFUSED),
-    *_fails("407", "nothing", "code", _REFUSED),
+    *_fails("401_unknown", "password", "code", "no password could answer it"),
+    *_fails("407", "nothing", "no_credentials", _NO_PASSWORD, verdict="plan_failed", blame=PLAN_BLAME),
     *_fails("422", "nothing", "code", "not asked again for ever", within=RING_IN),
     *_fails("420", "nothing", "code", "not asked again for ever", within=RING_IN),
     *_fails("491", "nothing", "code", _REFUSED, within=RING_IN),

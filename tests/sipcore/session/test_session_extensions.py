@@ -147,6 +147,7 @@ def test_refused_credentials_fail_after_one_try() -> None:
     assert [type(event) for event in events] == [Failed, Ended]
     assert isinstance(events[0], Failed)
     assert events[0].cause is Cause.UNAUTHORIZED
+    assert events[0].authorized
 
 
 def test_credentials_of_another_host_are_never_shown() -> None:
@@ -155,6 +156,7 @@ def test_credentials_of_another_host_are_never_shown() -> None:
     transmits, events = session.drain()
     assert len(transmits) == 1
     assert isinstance(events[0], Failed)
+    assert not events[0].authorized
 
 
 @pytest.mark.parametrize("method", ["BYE", "INFO", "UPDATE"])
