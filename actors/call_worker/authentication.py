@@ -6,9 +6,10 @@ with the right credentials passes, one without them gets 401; ACK and CANCEL can
 count valid once. A 401 needs no state: a repeated request gets another one. The caller of `judge` must recognise the
 repetition of a request that has passed, because its nonce count is used by then.
 
-The default accepts what other servers accept. MD5 is offered first, because SIPp and many phones read the first
-challenge only. Credentials without qop are accepted, each nonce then once (RFC 3261 section 22.4). The digest uri may
-be one that the UAC wrote and a proxy replaced. `auth_strict` requires what RFC 7616 and RFC 8760 require.
+The default accepts what other servers accept. MD5 alone is offered: SIPp and many phones read the first challenge only,
+and some give up at one of another algorithm beside it, which RFC 8760 section 2.4 has a client pass over. Credentials
+without qop are accepted, each nonce then once (RFC 3261 section 22.4). The digest uri may be one that the UAC wrote and
+a proxy replaced. `auth_strict` requires what RFC 7616 and RFC 8760 require.
 """
 
 import logging
@@ -34,8 +35,9 @@ from ..errors import ConfigurationError
 from ..handle.given_text import checked_flag, checked_list, checked_text
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
 
-OFFERED: Final = ("MD5", "SHA-256")
-"""Algorithms of the challenges, in this order: SIPp and many phones read the first challenge only."""
+OFFERED: Final = ("MD5",)
+"""Algorithms of the challenges: SIPp and many phones read the first one only, and libre, which is in baresip 1.0, gives
+up at any that it does not know, also beside MD5."""
 STRICT: Final = ("SHA-256", "MD5")
 """The same for `auth_strict`, the stronger one first (RFC 8760 section 2.4)."""
 QOP: Final = ("optional", "required", "none")
@@ -83,7 +85,7 @@ class Challenger:
         hashes: instead of passwords H(user:realm:password), by user or from a callback that is called with (user,
             realm). As text (MD5 or SHA-256, by its length) or as a mapping by algorithm. Looked up before `passwords`.
         opaque: sent with each challenge.
-        algorithms: offered in this order; by default those that can verify all users.
+        algorithms: offered in this order; by default MD5, or what can verify all users.
         qop: one of `QOP`.
         uri: one of `URI`.
         strict: changes the defaults to `STRICT`, "required" and "request".
@@ -350,7 +352,9 @@ def _keys_of(given: Any) -> AkaKeys:
 
 
 def _verifiable(passwords: Users, hashes: Users, aka: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the algorithms that can verify every user; of a callback's hashes only MD5 is expected.
+    """Return those algorithms of the offered ones that can verify every user, else all others that can.
+
+    Of the hashes of a callback only MD5 is expected.
 
     Raises:
         ConfigurationError: there is none.
@@ -364,7 +368,8 @@ def _verifiable(passwords: Users, hashes: Users, aka: Users, offered: tuple[str,
         known = [_by_algorithm(each) for each in hashes.values()]
     except ValueError as error:
         raise ConfigurationError(f"auth_user2a1: {error}") from error
-    common = tuple(name for name in (*offered, *ALGORITHMS) if all(name in each for each in known))
+    offers = (tuple(name for name in names if all(name in each for each in known)) for names in (offered, ALGORITHMS))
+    common = next(filter(None, offers), ())
     if not common:
         raise ConfigurationError("auth_user2a1: no algorithm is there for every user")
-    return (*dict.fromkeys(common), *last)
+    return (*common, *last)

@@ -21,7 +21,7 @@ from sipswarm.sipcore.server.registrar import EXTENSIONS, Registrar, RegistrarSe
 
 from ..bus.messages import SipReceived
 from ..call_worker.application import Application
-from ..call_worker.authentication import AuthContext, named
+from ..call_worker.authentication import OFFERED, AuthContext, named
 from ..call_worker.out_of_dialog import Arrivals
 from ..counting.totals import Cell
 from ..diagnosis.server_options import ServerConfig
@@ -51,7 +51,7 @@ def authorizer(
         config.realm,
         context.tokens,
         slot=context.slot,
-        algorithms=config.algorithms or ("MD5",),
+        algorithms=config.algorithms or OFFERED,
         proxy=proxy,
         require_qop=False,
         other_uri=named(lambda host: domains.domain_of(host) is not None),

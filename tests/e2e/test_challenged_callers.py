@@ -237,7 +237,29 @@ def test_the_challenge_offers_what_can_be_verified_under_one_signed_nonce() -> N
         assert int(nonce.split(".")[0], 16) == 0  # the slot
         assert challenge.via.params["rport"] == str(caller.port)
 
-    played(scenario, auth_opaque="kept")
+    played(scenario, auth_opaque="kept", auth_algorithms=("MD5", "SHA-256"))
+
+
+@pytest.mark.parametrize(
+    ("options", "offered"),
+    [
+        ({}, ["MD5"]),
+        ({"auth_strict": True}, ["SHA-256", "MD5"]),
+        ({"auth_user2a1": {"bob": {"MD5": ha1(md5), "SHA-256": ha1(sha256)}}}, ["MD5"]),
+        ({"auth_user2a1": {"bob": ha1(sha256)}}, ["SHA-256"]),
+        ({"auth_algorithms": ("SHA-256", "MD5")}, ["SHA-256", "MD5"]),
+    ],
+    ids=["default", "strict", "both hashes", "hashes of SHA-256", "chosen"],
+)
+def test_only_md5_is_offered_unless_more_is_asked_for(options: dict[str, Any], offered: list[str]) -> None:
+    """Some clients give up at a challenge of another algorithm, also beside one that they know."""
+
+    async def scenario(alice: UserAgent, caller: Caller) -> None:
+        caller.send("INVITE", 1, body=SDP.format(port=9))
+        challenges = (await caller.final(1, "INVITE")).headers.get_all("WWW-Authenticate")
+        assert [each.partition("algorithm=")[2].partition(",")[0] for each in challenges] == offered
+
+    played(scenario, **options)
 
 
 def test_every_request_of_the_caller_is_challenged_but_ack_and_cancel() -> None:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.certificates import Authority
+
 from .peers import BARESIP, require
 from .processes import LOOPBACK, Program, free_port, wait_until
 from .speech import RATE, read_wav, write_wav
@@ -36,9 +38,17 @@ class Phone:
     """A phone with one account, that plays these samples in each call.
 
     account: the line of its account; by default it is reached at its own address.
+    authority: signs its certificate, and those that it takes; TLS is at the port after its own.
     """
 
-    def __init__(self, folder: Path, plays: NDArray[np.int16], name: str = "phone", account: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plays: NDArray[np.int16],
+        name: str = "phone",
+        account: str = "",
+        authority: Authority | None = None,
+    ) -> None:
         baresip = require(BARESIP)
         self.home = folder / name
         self.home.mkdir()
@@ -61,6 +71,7 @@ class Phone:
             *(f"module {each}.so" for each in MODULES),
             *(f"module_app {each}.so" for each in APPLICATIONS),
             "module_tmp uuid.so",
+            *(_certified(self.home, authority) if authority is not None else ()),
         ]
         (self.home / "config").write_text("\n".join(lines) + "\n")
         (self.home / "accounts").write_text(f"{account or f'<{self.uri}>;regint=0'};answermode=manual\n")
@@ -149,3 +160,10 @@ class Phone:
         assert packets
         assert errors
         return Packets(int(packets[1]), int(packets[2]), int(errors[1]) + int(errors[2]))
+
+
+def _certified(home: Path, authority: Authority) -> list[str]:
+    """Lines of the configuration with a certificate; baresip reads it and its key from one file."""
+    pair = home / "pair.pem"
+    pair.write_text("".join(Path(each).read_text() for each in authority.issue("phone", "IP:127.0.0.1")))
+    return [f"sip_certificate {pair}", f"sip_cafile {authority.ca}"]
