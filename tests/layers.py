@@ -90,7 +90,8 @@ LAYERS: dict[str, dict[str, set[str]]] = {
             "sipp",
             "supervisor",
         },
-        "probe": GROUND | {"config", "counting", "bus", "transport", "handle", "supervisor", "agent", "load"},
+        "probe": GROUND
+        | {"identity", "config", "counting", "bus", "transport", "handle", "supervisor", "agent", "load"},
         "process": GROUND | _ROLES | {"config", "counting", "host", "ledger", "bus", "robots", "sipp", "load"},
         "cli": GROUND | _CALLS | _ROLES | {"host", "scripts", "supervisor", "agent", "robots", "sipp", "load", "probe"},
     },

@@ -118,13 +118,12 @@ class Requesting:
         seconds = 0.0 if timeout is None else checked_seconds("timeout", timeout, above=0.0)
         if method == "OPTIONS" and not any(key_of(name) == "accept" for name, _ in pairs):
             pairs = (*pairs, ("Accept", "application/sdp"))  # RFC 3261 section 11.1
+        has_none = method == "REGISTER" or method in WITHOUT_CONTACT  # which asks for the bindings (RFC 3261 10.2.3)
         has_own = any(key_of(name) == "contact" for name, _ in pairs)
         plain = self._destinations.target(to, context)
 
         async def send(on_end: OnEnd) -> RequestActor:
-            there = await self._destinations.find(
-                *plain, leg, with_contact=not has_own and method not in WITHOUT_CONTACT
-            )
+            there = await self._destinations.find(*plain, leg, with_contact=not (has_own or has_none))
             settings = RequestSettings(
                 method,
                 there.target,

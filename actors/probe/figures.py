@@ -22,9 +22,11 @@ _WORDS_OF_FAILURES: Final = {
     Failure.TLS: "the handshake failed or its certificate was refused",
     Failure.TIMEOUT: "no final response came in time",
     Failure.CODE: "the final response was another than expected",
+    Failure.CREDENTIALS: "user and password were sent, and challenged again",
     Failure.MEDIA: "the media were not as expected",
     Failure.DIGITS: "the digits were not as expected",
-    Failure.END: "the call ended too early or its end was not confirmed",
+    Failure.BINDING: "the registrar did not have the new contact, or had it after its removal",
+    Failure.END: "the call ended too early, or its end or the removal was not confirmed",
     Failure.LOCAL: "the probe could not be carried out; the target was not judged",
 }
 FIGURES: Final = (

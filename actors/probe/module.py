@@ -14,7 +14,7 @@ DEFAULT: Final = "default"
 """Name of the module of a request that names none."""
 MOST_SECONDS: Final = 120.0
 """Seconds that a probe may take at most."""
-_OF_BOTH: Final = frozenset(("call", "timeout", "expect_code", "ip_protocol"))
+_OF_ALL: Final = frozenset(("call", "register", "timeout", "expect_code", "ip_protocol"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,12 @@ class ProbeChecks:
     """What a probe sends, and what must come back."""
 
     call: bool = option(False, "--call", check=Flag(), about="Place a call; without it the probe sends OPTIONS.")
+    register: bool = option(
+        False,
+        "--register",
+        check=Flag(),
+        about="Register the user of TARGET, or --from, at TARGET, ask for the contacts, and remove the new one.",
+    )
     timeout: float = option(
         10.0,
         "--timeout",
@@ -76,12 +82,14 @@ class ProbeChecks:
         """See that the options fit together.
 
         Raises:
-            ConfigurationError: one is about a call and the probe sends OPTIONS, or one can never be met.
+            ConfigurationError: one is about a call and the probe places none, or one can never be met.
         """
         if not 0 < self.timeout <= MOST_SECONDS:
             raise ConfigurationError(f"--timeout {self.timeout:g}s is not above 0 and at most {MOST_SECONDS:g}s")
+        if self.call and self.register:
+            raise ConfigurationError("--call and --register are two probes; give one of them")
         for each in fields(self):
-            if not self.call and each.name not in _OF_BOTH and getattr(self, each.name) != each.default:
+            if not self.call and each.name not in _OF_ALL and getattr(self, each.name) != each.default:
                 raise ConfigurationError(f"--{each.name.replace('_', '-')} is about a call; add --call")
         if "?" in self.dtmf:
             raise ConfigurationError("--dtmf ? is a random digit of a load; write the digits")

@@ -23,7 +23,8 @@ from ..transport.local_addresses import LocalAddresses
 from ..transport.names.dns_records import Lookup
 from .module import Module
 from .reaching import ProbeLookup, connect, places
-from .report import Failure, ProbeFailed, ProbeReport
+from .registering import ProbeRegistration, Registrant
+from .report import CALL_PHASES, OPTIONS_PHASES, REGISTER_PHASES, Failure, ProbeFailed, ProbeReport
 from .sending import FirstResponse, ProbeCall, send_options
 
 _EVERY_ADDRESS: Final = {False: "0.0.0.0", True: "::"}
@@ -90,10 +91,13 @@ class Prober:
             raise Overloaded("no further probe is taken: the program is ending")
         if self._taken >= self._most:
             raise Overloaded(f"{self._taken} probes are at work, which is the bound; raise --max-probes")
-        report = ProbeReport(uri, is_call=module.checks.call, clock=self._clock, on_note=on_note)
+        checks = module.checks
+        who = Registrant.of(uri, module.settings.account.from_) if checks.register else None
+        phases = CALL_PHASES if checks.call else REGISTER_PHASES if checks.register else OPTIONS_PHASES
+        report = ProbeReport(uri, phases=phases, clock=self._clock, on_note=on_note)
         agents: list[tuple[UserAgent, asyncio.Task[UserAgent]]] = []
         self._taken += 1
-        steps = asyncio.ensure_future(self._steps(uri, module, report, agents))
+        steps = asyncio.ensure_future(self._steps(uri, module, who, report, agents))
         self._running.add(steps)
         try:
             done, _ = await asyncio.wait((steps,), timeout=timeout)
@@ -124,12 +128,14 @@ class Prober:
         self,
         uri: str,
         module: Module,
+        who: Registrant | None,
         report: ProbeReport,
         agents: list[tuple[UserAgent, asyncio.Task[UserAgent]]],
     ) -> None:
         """Do everything that a probe does.
 
         Args:
+            who: is registered; None = the probe registers nobody.
             agents: gets the user agent, with the task that starts it.
         """
         checks, account = module.checks, module.settings.account
@@ -141,13 +147,16 @@ class Prober:
         context = tls.client_context(module.settings.tls) if any(hop.transport == "tls" for hop in hops) else None
         await connect(hops, first_uri.maddr or first_uri.host, context, module.local_ip, report)
         first = FirstResponse((account.user, account.password), report) if account.user and not checks.call else None
-        agent = _user_agent(module, hops, lookup, first)
+        agent = _user_agent(module, hops, lookup, first, who)
         report.waits("the start of the user agent", Failure.LOCAL)
         started = asyncio.ensure_future(agent.__aenter__())
         agents.append((agent, started))
         await asyncio.shield(started)
         if checks.call:
             await ProbeCall(agent, uri, checks, report).run()
+        elif who is not None:
+            seen = LocalAddresses(agent.legs[:1], module.settings.advertise).toward(0, hops[0].host).seen
+            await ProbeRegistration(agent, who, seen, checks, first, report).run()
         else:
             await send_options(agent, uri, checks, first, report)
 
@@ -192,18 +201,21 @@ async def _close(agents: Sequence[tuple[UserAgent, asyncio.Task[UserAgent]]]) ->
             await agent.__aexit__(None, None, None)
 
 
-def _user_agent(module: Module, hops: Sequence[Hop], lookup: Lookup, first: FirstResponse | None) -> UserAgent:
+def _user_agent(
+    module: Module, hops: Sequence[Hop], lookup: Lookup, first: FirstResponse | None, who: Registrant | None
+) -> UserAgent:
     """Return the user agent of a probe, with a leg for each transport and IP version of its places.
 
     Args:
-        first: answers challenges of OPTIONS.
+        first: answers challenges, those of a call left out.
+        who: is registered; the registrar is the place of all requests then.
     """
     settings, account = module.settings, module.settings.account
     listeners = [_listener(module, hop) for hop in hops]
     if module.local_ip or module.local_port:
         listeners = listeners[:1]  # the user has chosen one address
     legs = tuple(dict.fromkeys(map(str, listeners)))
-    from_ = account.from_
+    from_ = who.address if who is not None else account.from_
     if not from_:
         host = LocalAddresses(listeners[:1], settings.advertise).toward(0, hops[0].host).seen.host
         from_ = f"sip:sipswarm@{format_host(host)}"
@@ -212,7 +224,7 @@ def _user_agent(module: Module, hops: Sequence[Hop], lookup: Lookup, first: Firs
         from_,
         legs=legs,
         advertise=settings.advertise,
-        outgoing_proxy=account.proxy,
+        outgoing_proxy=account.proxy or (who.registrar if who is not None else ""),
         auth=first if first is not None else credentials,
         headers=account.headers,
         codecs=settings.codecs,

@@ -4,7 +4,7 @@ It is filled while the probe runs and read when it has ended. The first failure 
 that media and digits both count from the answer. Pure: the clock is an argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -27,24 +27,33 @@ class Failure(Enum):
     """No final response in time."""
     CODE = "code"
     """Another final response than expected."""
+    CREDENTIALS = "credentials"
+    """User and password were sent, and challenged again."""
     MEDIA = "media"
     """The media of the call were not as expected."""
     DIGITS = "digits"
     """The digits were not as expected, or could not leave."""
+    BINDING = "binding"
+    """The registrar did not have the new contact, or still had it after its removal."""
     END = "end"
-    """The call ended too early, or its end was not confirmed."""
+    """The call ended too early, or its end, or that of the registration, was not confirmed."""
     LOCAL = "local"
     """The probe itself could not be carried out; the target was not judged."""
 
 
-PHASES: Final = ("resolve", "connect", "tls", "first_response", "answer", "media", "digits", "end")
-"""Names of the phases, in the order of a call."""
+PHASES: Final = ("resolve", "connect", "tls", "first_response", "answer", "media", "digits", "bindings", "end")
+"""Names of the phases, in their order."""
 OPTIONS_PHASES: Final = PHASES[:5]
 """Those of an OPTIONS request."""
+CALL_PHASES: Final = (*OPTIONS_PHASES, "media", "digits", "end")
+"""Those of a call."""
+REGISTER_PHASES: Final = (*OPTIONS_PHASES, "bindings", "end")
+"""Those of a registration."""
 MOST_NOTES: Final = 200
 """Steps that are kept of one probe."""
 _OF_REASON: Final = {
     "code": Failure.CODE,
+    "credentials_refused": Failure.CREDENTIALS,
     "timeout": Failure.TIMEOUT,
     "unreachable": Failure.CONNECT,
     "transport_error": Failure.CONNECT,
@@ -107,7 +116,7 @@ class ProbeReport:
 
     Args:
         uri: SIP URI of the target.
-        is_call: a call is placed; otherwise OPTIONS is sent.
+        phases: names of the phases that it has.
         clock: monotonic seconds.
         on_note: called with each step as it is noted.
     """
@@ -116,18 +125,17 @@ class ProbeReport:
         self,
         uri: str,
         *,
-        is_call: bool,
+        phases: Sequence[str],
         clock: Callable[[], float],
         on_note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.uri = uri
-        self.is_call = is_call
         self._clock = clock
         self._on_note = on_note
         self._began = clock()
         self._ended = 0.0
         self._waits: tuple[str, Failure] = ("nothing", Failure.LOCAL)
-        self.phases = dict.fromkeys(PHASES if is_call else OPTIONS_PHASES, 0.0)
+        self.phases = dict.fromkeys(phases, 0.0)
         """Seconds of each phase; 0 = it was not reached, or there is none."""
         self.status = 0
         """Final status; 0 = none came."""

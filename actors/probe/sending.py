@@ -15,7 +15,7 @@ from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..diagnosis.failure_reasons import reason_of, words_of
+from ..diagnosis.failure_reasons import CREDENTIALS_REFUSED, reason_of, words_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..handle.call import Call
 from ..load.expectations import missed
@@ -48,11 +48,14 @@ class FirstResponse:
         return self._credentials
 
 
-def judge_status(status: int, reason: str, expected: Sequence[int], report: ProbeReport) -> None:
+def judge_status(
+    status: int, reason: str, expected: Sequence[int], report: ProbeReport, *, credentials_given: bool = False
+) -> None:
     """Note a final response.
 
     Args:
         expected: statuses of which it must be one; empty = any 2xx.
+        credentials_given: the request carried user and password.
 
     Raises:
         ProbeFailed: it is another one.
@@ -60,6 +63,8 @@ def judge_status(status: int, reason: str, expected: Sequence[int], report: Prob
     report.got(status, reason)
     if (status in expected) if expected else (200 <= status < 300):
         return
+    if credentials_given and status in (401, 407):
+        raise ProbeFailed(Failure.CREDENTIALS, f"{status} {reason}: user and password were sent, and challenged again")
     wanted = " or ".join(map(str, expected)) or "2xx"
     raise ProbeFailed(Failure.CODE, f"{status} {reason} instead of {wanted}")
 
@@ -91,7 +96,8 @@ async def send_options(
     challenged = first.at if first is not None and first.at else came
     report.took("first_response", challenged - before)
     report.took("answer", came - challenged)
-    judge_status(status, reason, checks.expect_code, report)
+    given = first is not None and bool(first.at)
+    judge_status(status, reason, checks.expect_code, report, credentials_given=given)
 
 
 class ProbeCall:
@@ -164,7 +170,8 @@ class ProbeCall:
         except CallRejected as error:
             if error.response is None:
                 raise ProbeFailed(Failure.CONNECT, error.reason) from error
-            judge_status(error.status, error.reason, expected, report)
+            given = self._call is not None and self._call.actor.ending.challenge == CREDENTIALS_REFUSED
+            judge_status(error.status, error.reason, expected, report, credentials_given=given)
             return None
         except CallTimeout as error:
             raise ProbeFailed(Failure.TIMEOUT, str(error)) from error

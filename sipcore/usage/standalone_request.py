@@ -105,6 +105,9 @@ class StandaloneRequest:
         if "?" in uri or ";method=" in uri:
             parsed = Uri.parse(uri)
             uri, embedded = plain_uri(parsed), carried_headers(parsed)
+        if settings.method == "REGISTER":  # the domain alone (RFC 3261 section 10.2)
+            whole = Uri.parse(uri)
+            uri = str(Uri(whole.scheme, None, whole.host, whole.port, whole.params))
         self._uri = uri
         self._pairs = self._headers(to, embedded)
         digest = DigestClient(settings.credentials or _nobody, tokens)

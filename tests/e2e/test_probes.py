@@ -324,9 +324,9 @@ timeout = "60s"
 class Service:
     """A service with a file of modules."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, modules: str = MODULES) -> None:
         self.file = folder / "probe.toml"
-        self.file.write_text(MODULES)
+        self.file.write_text(modules)
         self.running = Running("probe", "--serve", "127.0.0.1:0", "--modules", str(self.file), *arguments)
         self.url = self.running.line().removeprefix("probes at ").removesuffix("/probe")
 

@@ -76,12 +76,13 @@ def probe(
     serve: MetricsAddress,
     modules: Path | None,
 ) -> int:
-    """Send OPTIONS to TARGET, or call it with --call, and show the time of each phase; or serve probes by HTTP.
+    """Send OPTIONS to TARGET, call it or register at it, and show the time of each phase; or serve probes by HTTP.
 
     \b
     Examples:
       sipswarm probe 127.0.0.1:5070
       sipswarm probe ivr@127.0.0.1:5070 --call -d 2s --expect-media --dtmf 1234 --expect-dtmf =
+      sipswarm probe sip:alice@127.0.0.1:5070 --register --auth-user alice --auth-password-file alice.password
       sipswarm probe --serve 127.0.0.1:9115
 
     Exit codes: 0 everything was as expected, 1 it was not, 2 usage.
@@ -122,6 +123,6 @@ def _show(uri: str, modules: dict[str, Module]) -> int:
     if uri:
         echo(f"target: {uri}")
     for name, each in modules.items():
-        what = "calls" if each.checks.call else "OPTIONS"
+        what = "calls" if each.checks.call else "registrations" if each.checks.register else "OPTIONS"
         echo(f"module {name}: {what}, at most {each.checks.timeout:g} s")
     return 0

@@ -119,9 +119,13 @@ def test_a_fault_of_the_file_is_one_line_with_file_module_and_fix(
 def test_the_modules_of_a_file_and_of_the_command_line_are_shown_by_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = written(tmp_path, "[modules.ivr]\ncall = true\ntimeout = '8s'")
+    file = written(tmp_path, "[modules.ivr]\ncall = true\ntimeout = '8s'\n[modules.home]\nregister = true")
     assert main(["check", "probe", "--serve", "--modules", str(file), "--timeout", "3s"]) == 0
-    assert capsys.readouterr().out == "module default: OPTIONS, at most 3 s\nmodule ivr: calls, at most 8 s\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "module default: OPTIONS, at most 3 s",
+        "module ivr: calls, at most 8 s",
+        "module home: registrations, at most 10 s",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +141,13 @@ def test_the_modules_of_a_file_and_of_the_command_line_are_shown_by_check(
         (["probe", "127.0.0.1", "-i", "::1"], "-i ::1 does not reach 127.0.0.1"),
         (["probe", "127.0.0.1", "--timeout", "0"], "--timeout 0s is not above 0 and at most 120s"),
         (["probe", "127.0.0.1", "--expect-media"], "--expect-media is about a call; add --call"),
+        (["probe", "127.0.0.1", "--register", "--dtmf", "1"], "--dtmf is about a call; add --call"),
+        ([*CALL, "--register"], "--call and --register are two probes; give one of them"),
+        (["probe", "127.0.0.1:9", "--register"], "nobody is named who is to be registered; write sip:USER@REGISTRAR"),
+        (
+            ["probe", "a@127.0.0.1:9", "--register", "--from", "sip:b@127.0.0.1"],
+            "the target names the user 'a', and --from 'sip:b@127.0.0.1'; give one of them",
+        ),
         ([*CALL, "--dtmf", "1?"], "--dtmf ? is a random digit of a load; write the digits"),
         ([*CALL, "--expect-dtmf", "="], "--expect-dtmf = means the digits of --dtmf, and there are none"),
         ([*CALL, "-d", "9s", "--timeout", "9s"], "raise --timeout"),
@@ -164,11 +175,13 @@ def test_the_modules_of_the_page_and_of_deploy_are_read(tmp_path: Path, capsys: 
     named = text.replace("/etc/sipswarm/probe-password", str(password))
     assert named != text
     modules = read_modules(written(tmp_path, named))
-    assert list(modules) == ["options", "options_tls", "ivr"]
+    assert list(modules) == ["options", "options_tls", "ivr", "registrar"]
+    assert modules["registrar"].checks.register
     assert modules["ivr"].checks.call
     assert modules["options_tls"].checks.expect_code == (200, 405)
     assert all(isinstance(each, Module) for each in read_modules(DEPLOYED).values())
     commands = re.findall(r"^sipswarm (probe .*)$", page, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
+    (tmp_path / "probe.password").hardlink_to(password)
     for command in commands:
         assert main(["check", *shlex.split(command)]) == 0, capsys.readouterr().err

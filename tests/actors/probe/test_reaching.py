@@ -8,7 +8,7 @@ import pytest
 
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.probe.reaching import ProbeLookup, connect, places
-from sipswarm.actors.probe.report import Failure, ProbeFailed, ProbeReport
+from sipswarm.actors.probe.report import OPTIONS_PHASES, Failure, ProbeFailed, ProbeReport
 from sipswarm.actors.transport.names.dns_records import Answer, Naptr, Srv
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
@@ -38,7 +38,7 @@ class Dns:
 
 
 def report() -> ProbeReport:
-    return ProbeReport("sip:a", is_call=False, clock=lambda: 0.0)
+    return ProbeReport("sip:a", phases=OPTIONS_PHASES, clock=lambda: 0.0)
 
 
 def found(target: str, ip_protocol: str = "any") -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from sipswarm.actors.diagnosis.failure_reasons import REASONS, Blame
 from sipswarm.actors.probe.figures import FIGURES, as_json, debug_text, exposition, lines_of
 from sipswarm.actors.probe.module import Module, ProbeChecks
 from sipswarm.actors.probe.report import (
+    CALL_PHASES,
     MOST_NOTES,
     OPTIONS_PHASES,
     PHASES,
+    REGISTER_PHASES,
     Failure,
     MediaFigures,
     ProbeFailed,
@@ -38,9 +41,9 @@ class Clock:
         return self.now
 
 
-def report_of(*, is_call: bool = False) -> tuple[ProbeReport, Clock]:
+def report_of(phases: Sequence[str] = OPTIONS_PHASES) -> tuple[ProbeReport, Clock]:
     clock = Clock()
-    return ProbeReport("sip:a@192.0.2.1", is_call=is_call, clock=clock), clock
+    return ProbeReport("sip:a@192.0.2.1", phases=phases, clock=clock), clock
 
 
 def samples(text: str) -> Samples:
@@ -74,13 +77,13 @@ def test_a_probe_of_options_that_passed_is_1_with_its_phases_and_no_failure() ->
 
 
 def test_a_call_has_its_own_phases_its_media_and_the_certificate() -> None:
-    report, _ = report_of(is_call=True)
+    report, _ = report_of(CALL_PHASES)
     report.goes_to(Hop("tls", "2001:db8::1", 5061))
     report.saw_certificate(1.9e9)
     report.counted(MediaFigures(100, 99, 1, 0.002, 4.4))
     report.end()
     found = samples(exposition(report))
-    assert {labels[0][1] for name, labels in found if name.startswith("probe_sip_phase")} == set(PHASES)
+    assert {labels[0][1] for name, labels in found if name.startswith("probe_sip_phase")} == set(CALL_PHASES)
     assert found["probe_ip_protocol", ()] == 6
     assert found["probe_tls_earliest_cert_expiry", ()] == 1.9e9
     assert found["probe_sip_rtp_packets", (("direction", "sent"),)] == 100
@@ -118,13 +121,14 @@ def test_each_reason_of_the_other_side_is_a_failure_of_the_target_and_each_other
     assert failure_of("digits_not_sent") is Failure.DIGITS
     assert failure_of("one_way") is Failure.MEDIA
     assert failure_of("bye_unanswered") is Failure.END
+    assert failure_of("credentials_refused") is Failure.CREDENTIALS
     assert failure_of("unreachable") is Failure.CONNECT
     assert ProbeFailed.by_reason("code").failure is Failure.CODE
 
 
 def test_texts_of_peers_are_one_printable_line_and_their_number_is_bounded() -> None:
     seen: list[str] = []
-    report = ProbeReport("sip:a@192.0.2.1", is_call=True, clock=Clock(), on_note=seen.append)
+    report = ProbeReport("sip:a@192.0.2.1", phases=CALL_PHASES, clock=Clock(), on_note=seen.append)
     for _ in range(2 * MOST_NOTES):
         report.note("183 \x1b[2J\nevil")
     report.end()
@@ -153,4 +157,5 @@ def test_the_page_names_every_figure_phase_and_failure() -> None:
     assert rows == {each.name: each.help for each in FIGURES}
     named = re.findall(r"^\| `(\w+)` \| .* \|$", PAGE, re.MULTILINE)
     assert [each for each in named if not each.startswith("probe_")] == [*PHASES, *(each.value for each in Failure)]
-    assert PHASES[: len(OPTIONS_PHASES)] == OPTIONS_PHASES
+    for each in (OPTIONS_PHASES, CALL_PHASES, REGISTER_PHASES):
+        assert [name for name in PHASES if name in each] == list(each)

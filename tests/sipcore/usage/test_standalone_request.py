@@ -230,3 +230,9 @@ def test_over_a_connection_that_is_lost_it_is_sent_again_at_once() -> None:
 def test_a_target_that_is_no_address_is_refused(target: str) -> None:
     with pytest.raises(ParseError):
         Line(target=target)
+
+
+def test_a_register_goes_to_the_domain_of_its_address() -> None:
+    line = Line(method="REGISTER", target="sip:bob@example.org:5070;transport=tcp", body=b"", headers=())
+    (request,) = line.sent
+    assert (request.uri, request.to.uri.user) == ("sip:example.org:5070;transport=tcp", "bob")
