@@ -173,7 +173,8 @@ class Dispatcher:
         )
 
     def close(self) -> None:
-        """Stop reading and close every connection; the listen sockets stay open with their owner."""
+        """Send what call workers have handed over, and close every connection; the listen sockets stay open."""
+        self._link.read_waiting()
         self._streams.close()
         self._held.close()
         if self._ticking is not None:

@@ -275,3 +275,43 @@ def test_a_cancelled_subscribe_is_ended_and_a_full_worker_takes_none() -> None:
                 await alice.invite(silent.uri())
 
     run(main)
+
+
+async def notify_over_tcp(seen: list[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one connection: accept each SUBSCRIBE, notify at once, and note the statuses of the answers."""
+    port, sent = writer.get_extra_info("sockname")[1], 0
+    contact = ("Contact", f"<sip:box@127.0.0.1:{port};transport=tcp>")
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            message = parse(await reader.readuntil(b"\r\n\r\n"))
+            if isinstance(message, Response):
+                seen.append(message.status)
+                continue
+            expires = message.headers.get("Expires") or ""
+            granted = Response.to_request(message, 200, to_tag="box", extra=[contact, ("Expires", expires)])
+            sent += 1
+            pairs = [
+                *[("Via", f"SIP/2.0/TCP 127.0.0.1:{port};branch=z9hG4bK{sent}"), ("Max-Forwards", "70")],
+                *[("From", "<sip:box@127.0.0.1>;tag=box"), ("To", message.headers.get("From") or "")],
+                *[("Call-ID", message.call_id), ("CSeq", f"{sent} NOTIFY"), contact, ("Event", "dialog")],
+                ("Subscription-State", "active;expires=600" if expires != "0" else "terminated;reason=timeout"),
+            ]
+            notify = Request.build("NOTIFY", str(message.contacts[0].uri), pairs)
+            writer.write(granted.to_bytes() + notify.to_bytes())
+    writer.close()
+    seen.append("closed")
+
+
+def test_the_answer_to_the_last_notify_leaves_by_its_connection_before_the_node_ends() -> None:
+    async def main() -> None:
+        seen: list[Any] = []
+        server = await asyncio.start_server(partial(notify_over_tcp, seen), "127.0.0.1", 0)
+        to = f"sip:box@127.0.0.1:{server.sockets[0].getsockname()[1]};transport=tcp"
+        async with server:
+            async with agent("sip:alice@127.0.0.1", "tcp:127.0.0.1:0") as alice:
+                it = await alice.subscribe(to, "dialog", expires=600)
+                await it.end()
+            await until(lambda: "closed" in seen)
+        assert seen == [200, 200, "closed"]
+
+    run(main)
