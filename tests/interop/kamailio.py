@@ -4,7 +4,9 @@ import json
 import re
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .peers import KAMAILIO, require
 from .processes import LOOPBACK, Program, bound, free_port, wait_until
@@ -85,12 +87,31 @@ class Registrar(Kamailio):
 
     def users(self) -> int:
         """How many addresses are bound, as it says itself."""
+        return int(self._ask("stats.fetch", "usrloc.registered_users")["usrloc.registered_users"])
+
+    def accepted(self) -> int:
+        """How many REGISTERs it has answered by 200, refreshes and removals included, as it says itself."""
+        return int(self._ask("stats.fetch", "registrar.accepted_regs")["registrar.accepted_regs"])
+
+    def request(self, method: str, uri: str, headers: Sequence[str] = (), body: str = "") -> int:
+        """Have it send a request over UDP; the final status that it got."""
+        own = f"<sip:kamailio@{self.address}>"
+        lines = [f"From: {own}", f"To: <{uri}>", f"Contact: {own}", *headers]
+        written = "".join(f"{line}\r\n" for line in lines)
+        found = self._ask("tm.t_uac_wait_block", method, uri, ".", ".", written, *([body] if body else []))
+        status = re.search(r"\b[2-6]\d\d\b", json.dumps(found))
+        assert status is not None, found
+        return int(status[0])
+
+    def _ask(self, procedure: str, *arguments: str) -> Any:
+        """Call a procedure by JSON-RPC over a socket of the system; its result."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
             own = self._folder / "asker.sock"
             own.unlink(missing_ok=True)
             asker.bind(str(own))
-            asker.settimeout(5)
-            question = {"jsonrpc": "2.0", "id": 1, "method": "stats.fetch", "params": ["usrloc.registered_users"]}
+            asker.settimeout(10)
+            question = {"jsonrpc": "2.0", "id": 1, "method": procedure, "params": list(arguments)}
             asker.sendto(json.dumps(question).encode(), str(self._folder / "rpc.sock"))
             answer = json.loads(asker.recv(65536))
-        return int(answer["result"]["usrloc.registered_users"])
+        assert "result" in answer, answer
+        return answer["result"]

@@ -24,7 +24,7 @@ from tests.e2e.waiting import until
 
 from .baresip import Phone
 from .conftest import Start
-from .net_sip import HEARD, NetSip, Wire, over_every_wire
+from .net_sip import HEARD, WIRES, NetSip, Wire, over_every_wire
 from .speech import speech
 
 DOMAIN = "example.invalid"
@@ -80,7 +80,7 @@ async def reported(perl: NetSip) -> dict[str, Any]:
 
 
 @relayed_or_not
-@over_every_wire()
+@over_every_wire("udp", "tls")
 def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
     tmp_path: Path, start: Start, wire: Wire, relay: bool
 ) -> None:
@@ -117,7 +117,7 @@ def test_perl_registers_is_called_reinvites_and_hangs_up_through_our_proxy(
 
 
 @relayed_or_not
-@over_every_wire()
+@over_every_wire("udp", "tls")
 def test_perl_calls_us_through_our_proxy_with_its_password(
     tmp_path: Path, start: Start, wire: Wire, relay: bool
 ) -> None:
@@ -153,16 +153,14 @@ def test_perl_calls_us_through_our_proxy_with_its_password(
 
 
 @relayed_or_not
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("wire", WIRES[:3], ids=str, indirect=True)
 def test_baresip_registers_calls_and_is_called_through_our_proxy(
-    tmp_path: Path, start: Start, transport: str, relay: bool
+    tmp_path: Path, start: Start, wire: Wire, relay: bool
 ) -> None:
-    wire = Wire(transport)
-
     async def main(server: Server, uri: str) -> None:
-        at = f"127.0.0.1:{server.ports[transport]};transport={transport}"
+        at = f"127.0.0.1:{server.ports[wire.transport]};transport={wire.transport}"
         account = f"<sip:bob@{at}>;auth_user=bob;auth_pass=open;regint=60"
-        phone = start(Phone(tmp_path, speech(4, seed=3), account=account))
+        phone = start(Phone(tmp_path, speech(4, seed=3), account=account, authority=wire.authority))
         async with asyncio.timeout(40), phone, alice(wire, uri) as ua:
             await until(lambda: server.metric("sipswarm_registrar_bindings") == 1)
             placing = asyncio.ensure_future(ua.invite(f"sip:bob@{DOMAIN}"))
