@@ -1,4 +1,4 @@
-"""Many users of a robot at our own registrar: all are challenged, none is lost, and a few are removed at the end."""
+"""Many users of a robot and of a load at our own registrar: all are challenged, none is lost, and they are removed."""
 
 import signal
 import time
@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from sipswarm.actors.robots.binding_file import read
+
 from .servers import Server, serving
-from .test_command_line import WORKERS, Running
+from .test_command_line import WORKERS, Running, summary_of
 
 FEW = 400
+REALM = ["--realm", "example.org"]
 ROBOT = """
 async def robot(call):
     await call.answer()
@@ -57,3 +60,51 @@ def test_all_users_of_a_robot_are_bound_after_a_challenge_and_a_few_are_removed_
         if number == FEW:  # a robot sends all its removals within 3 s, which are too few for 10,000 on a small machine
             wait_for(server, 0, 60)
         assert server.running.end(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "rate", "hold", "longest"),
+    [
+        (300, 100, 12.0, 6),
+        pytest.param(10_000, 200, 60.0, 60, marks=(pytest.mark.slow, pytest.mark.timeout(600))),
+    ],
+)
+def test_a_load_has_all_users_bound_and_refreshed_and_removes_them(
+    tmp_path: Path, number: int, rate: int, hold: float, longest: int
+) -> None:
+    """The registrar counts: each user is challenged, bound, refreshed before its time is over, and removed.
+
+    longest: seconds that the registrar grants at most, less than the hold.
+    """
+    users, rows = tmp_path / "users.csv", tmp_path / "rows.csv"
+    users.write_text("".join(["user,password\n", *(f"user{each},secret{each}\n" for each in range(number))]))
+    named = (f"sip:user{each}@example.org,user{each},secret{each}\n" for each in range(number))
+    rows.write_text("".join(["from,user,password\n", *named]))
+    bindings = str(tmp_path / "bindings")
+    kept = ["--expires", f"1s:{longest}s:{longest}s", "--file", bindings]
+    registers = ("sipswarm_out_of_dialog_requests_total", 'method="REGISTER"')
+    with serving("registrar", "--listen", "udp:127.0.0.1:0", "--users", str(users), *REALM, *kept) as server:
+        target = f"sip:127.0.0.1:{server.ports['udp']}"
+        plan = ["--method", "register", "-r", str(rate), "-m", str(number), "-d", f"{hold:g}s", "--data", str(rows)]
+        files = ["--out", str(tmp_path / "out"), "--quiet", "--metrics", "off"]
+        running = Running("load", target, *plan, *files, *WORKERS)
+        try:
+            wait_for(server, number, 60 + number / rate)
+            assert sum(map(bool, read(bindings).values())) == number
+            code, errors = running.end(within=60 + hold + number / rate)
+        finally:
+            running.close()
+        wait_for(server, 0, 30)
+        answered, challenged = (server.metric(*registers, f'code="{each}"') for each in (200, 401))
+        others = server.metric(*registers, 'direction="received"') - answered - challenged
+        assert server.running.end(signal.SIGTERM)[0] == 0
+    summary = summary_of(tmp_path / "out")
+    assert code in ((0, 98) if number < 1000 else (0,)), f"{errors}\n{summary}"
+    calls = summary["calls"]
+    assert calls["attempted"] == calls["answered"] == calls["completed"] == number
+    assert calls["codes"] == {"200": number}
+    assert answered >= 3 * number, "the first REGISTER, a refresh at least, and the removal"
+    assert challenged >= number
+    assert others == 0
+    assert not any(read(bindings).values())
+    assert summary["generator"]["healthy"] or code == 98
