@@ -13,7 +13,7 @@ import sipswarm
 
 ROOT = Path(__file__).parent.parent
 LAZY = [
-    *("sipswarm", "sipswarm.media", "sipswarm.sipcore"),
+    *("sipswarm", "sipswarm.media", "sipswarm.sipcore", "sipswarm.testing"),
     *(f"sipswarm.sipcore.{part}" for part in ("auth", "message", "sdp", "server", "session", "transaction", "usage")),
 ]
 LIBRARY = {"sipswarm", "sipswarm.sipcore.auth", "sipswarm.sipcore.message", "sipswarm.sipcore.server"}

@@ -6,6 +6,7 @@ each Call-ID once, because two phones of a test call each other; the files have 
 """
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ import pytest
 from sipswarm.actors.agent.placing import Placing
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.handle.call import Call
 from sipswarm.actors.trace.kept_messages import KeptMessages
 from sipswarm.actors.trace.ladder import Ladder
 
@@ -26,6 +28,8 @@ MOST_LADDERS: Final = 10
 """Of one phone in the report; the files have all."""
 LONGEST_STEM: Final = 120
 """Characters of a file's name that are of the test."""
+MOST_RECORDINGS: Final = 20
+"""Calls of one test that are recorded."""
 _NO_NAME = re.compile(r"[^\w.-]+")
 
 
@@ -60,11 +64,22 @@ class PhonesOfTest:
         ring_time: seconds without a final answer before CANCEL, for calls without one of their own.
         stem: what the names of the files begin with.
         folder: returns where they are written.
+        recordings: folder for the recordings of the calls that the test places; None = they are not recorded.
     """
 
-    def __init__(self, options: Mapping[str, Any], ring_time: float, *, stem: str, folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        ring_time: float,
+        *,
+        stem: str,
+        folder: Callable[[], Path],
+        recordings: Path | None = None,
+    ) -> None:
         self._options = options
-        self._placing = Placing(ring_time=ring_time)
+        self._recordings = recordings
+        self._recorded: list[Call] = []
+        self._placing = Placing(ring_time=ring_time, on_placed=None if recordings is None else self._watch)
         self._stem = _NO_NAME.sub("-", stem)[-LONGEST_STEM:].lstrip("-.")
         self._folder = folder
         self._running = AsyncExitStack()
@@ -111,6 +126,8 @@ class PhonesOfTest:
     async def close(self) -> None:
         """Hang up all calls and close the user agents, the newest first."""
         await self._running.aclose()
+        if self._recordings is not None:
+            shutil.rmtree(self._recordings, ignore_errors=True)  # those of a failed test are copied
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Write a capture and the messages of each phone, and return title and text of each section of the report."""
@@ -134,6 +151,32 @@ class PhonesOfTest:
             except OSError as error:
                 lines.append(f"no files were written: {error}; name another folder by --sip-dir")
             yield f"SIP of {name}", "\n\n".join(lines)
+        if self._recorded:
+            try:
+                yield "recordings", "\n".join(self._copied(folder or self._folder()))
+            except OSError as error:
+                yield "recordings", f"they could not be copied: {error}"
+
+    def _watch(self, call: Call) -> None:
+        call.attend(on_up=self._record)
+
+    def _record(self, call: Call) -> None:
+        """Record a call that is up, unless the test records it itself, or it has no media."""
+        assert self._recordings is not None
+        if not call.actor.media.demand.wanted:
+            return
+        sink = call.handler.sink if call.handler is not None else ("none",)
+        if len(self._recorded) < MOST_RECORDINGS and not call.recordings and sink[:1] == ("none",):
+            self._recorded.append(call)
+            call.record(self._recordings / f"{len(self._recorded)}.wav", "stereo")
+
+    def _copied(self, folder: Path) -> Iterator[str]:
+        """Copy the recordings to the files of the report, and yield a line for each."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, call in enumerate(self._recorded, 1):
+            file = folder / f"{self._stem}.{number}.wav"
+            shutil.copyfile(str(call.recordings[0]), file)
+            yield f"call to {call.to} (left received, right sent): {file}"
 
     def _written(self, folder: Path, name: str, kept: KeptMessages, ladders: Mapping[str, Ladder]) -> str:
         folder.mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,8 @@ class Settings(NamedTuple):
     """The SIP URI to test; empty = none was given."""
     ring_time: float
     """Seconds without a final answer before CANCEL, for calls without `ring_time` of their own."""
+    record: bool
+    """Record the calls that the test places."""
     options: dict[str, Any]
     """Arguments of each `UserAgent`."""
 
@@ -61,8 +63,14 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder for the ladders and captures of failed tests (default: a temporary one, named in the report)",
     )
+    group.addoption(
+        "--sip-record",
+        action="store_true",
+        help="record the audio of the calls that a test places; the report of a failed test names the files",
+    )
     parser.addini("sip_target", "SIP URI that the fixture sip_target returns without --sip-target", default="")
     parser.addini("sip_ring_time", "seconds without a final answer until a test's call is cancelled", default=RING_TIME)
+    parser.addini("sip_record", "record the calls of each test, as --sip-record does", type="bool", default=False)
 
 
 def settings_of(item: pytest.Item) -> Settings:
@@ -78,7 +86,10 @@ def settings_of(item: pytest.Item) -> Settings:
     if seconds is None:
         seconds = config.getini("sip_ring_time")
     return Settings(
-        target or config.getoption("sip_target") or str(config.getini("sip_target")), _seconds(seconds), given
+        target or config.getoption("sip_target") or str(config.getini("sip_target")),
+        _seconds(seconds),
+        bool(config.getoption("sip_record") or config.getini("sip_record")),
+        given,
     )
 
 
@@ -93,6 +104,7 @@ def phones_of(request: pytest.FixtureRequest, temporary: pytest.TempPathFactory)
         settings.ring_time,
         stem=request.node.nodeid,
         folder=lambda: Path(given) if given else temporary.mktemp("sip"),
+        recordings=temporary.mktemp("sip-record") if settings.record else None,
     )
     request.node.stash[PHONES] = phones
     return phones

@@ -356,3 +356,59 @@ def test_asynchronous_fixtures_of_a_user_share_the_loop_and_their_failure_has_it
 def test_the_mark_and_the_options_are_in_the_help(pytester: pytest.Pytester) -> None:
     run(pytester, "--markers").stdout.fnmatch_lines(["@pytest.mark.sip(target, *"])
     run(pytester, "--help").stdout.fnmatch_lines(["*--sip-target=URI*", "*sip_ring_time*"])
+
+
+RECORDED = """
+    import asyncio
+
+    from sipswarm.testing import heard_tone
+
+    async def call_bob(ua, phone, **options):
+        bob = await phone("bob")
+        bob.listen(media="tone:440")
+        return await ua.invite(f"sip:bob@127.0.0.1:{bob.legs[0].port}", **options)
+
+    async def test_failed(ua, phone):
+        call = await call_bob(ua, phone, media="silence")
+        await heard_tone(call, 440)
+        assert call.recordings[0].endswith("1.wav")  # that of the plug-in is looked at
+        without = await call_bob(ua, phone, media="none")
+        assert not without.is_up
+
+    async def test_passed(ua, phone):
+        call = await call_bob(ua, phone, init_media=ua.rtp("recv_echo", "own.raw"))
+        assert call.recordings == ("own.raw",)
+        await call.bye()
+        assert call.failure == ""
+"""
+
+
+@in_both_loops
+def test_the_calls_of_a_failed_test_are_heard_in_its_files(pytester: pytest.Pytester, loop: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_it=RECORDED)
+    done = run(pytester, *loop, "-W", "error", "--sip-dir", "evidence", "--sip-record", "--basetemp", "temporary")
+    done.assert_outcomes(passed=1, failed=1)
+    name = "evidence/test_it.py-test_failed.1.wav"
+    done.stdout.fnmatch_lines(["*recordings*", f"call to sip:bob@* (left received, right sent): {name}"])
+    octets = (pytester.path / name).read_bytes()
+    assert octets.startswith(b"RIFF")
+    assert octets[22] == 2, "both sides"
+    assert len(octets) > 16_000, "half a second of the tone was heard"
+    assert [each.name for each in (pytester.path / "evidence").glob("*.wav")] == [name.partition("/")[2]]
+    assert not list((pytester.path / "temporary").glob("sip-record*"))
+
+
+def test_without_the_option_no_call_is_recorded(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        async def test_call(ua, phone):
+            bob = await phone("bob")
+            bob.listen(media="tone:440")
+            call = await ua.invite(f"sip:bob@127.0.0.1:{bob.legs[0].port}", media="silence")
+            await call.dtmf("1")
+            assert call.recordings == ()
+            await call.bye()
+        """
+    )
+    run(pytester, *OWN, "-W", "error").assert_outcomes(passed=1)
+    run(pytester, *OWN, "-W", "error", "-o", "sip_record=true").assert_outcomes(failed=1)
