@@ -82,7 +82,7 @@ def probe(
     Examples:
       sipswarm probe 127.0.0.1:5070
       sipswarm probe ivr@127.0.0.1:5070 --call -d 2s --expect-media --dtmf 1234 --expect-dtmf =
-      sipswarm probe sip:alice@127.0.0.1:5070 --register --auth-user alice --auth-password-file password
+      sipswarm probe sip:alice@127.0.0.1:5070 --register --auth-user alice --auth-password-file alice.password
       sipswarm probe --serve 127.0.0.1:9115
 
     Exit codes: 0 everything was as expected, 1 it was not, 2 usage.

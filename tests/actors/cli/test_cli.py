@@ -77,7 +77,12 @@ def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "probe", "registrar", "proxy", "check", "demo"])
-def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_examples_that_are_taken(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alice.password").write_text("secret\n")
+    (tmp_path / "alice.password").chmod(0o600)
     main([verb, "--help"])
     text = capsys.readouterr().out
     examples = [line.split() for line in re.findall(rf"^ +sipswarm ({verb}.*)$", text, re.MULTILINE)]
