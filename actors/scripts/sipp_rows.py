@@ -1,7 +1,8 @@
 """The form of SIPp's files of rows (`-inf`): the order of rows, `PRINTF`, fields separated by `;`. Reads no file.
 
 The first line has SEQUENTIAL, RANDOM or USER, and with commas PRINTF=N, PRINTFOFFSET=N, PRINTFMULTIPLE=N. Then each
-line is a row; lines that begin with `#` are comments, empty ones are nothing. A row may have fewer fields than another.
+line is a row; lines that begin with `#` are comments. Empty lines are left out, where SIPp would stop reading. A row
+may have fewer fields than another.
 With PRINTF the file stands for N rows: row I is line I modulo the number of lines, and `%d` in it is
 OFFSET + I × MULTIPLE, with `%04d` in four places.
 """
@@ -75,7 +76,8 @@ class SippRows:
 
 def is_sipp_form(first_line: str) -> bool:
     """Whether a file with this first line is of SIPp's form."""
-    return first_line.partition(",")[0].strip() in MODES
+    first = first_line.partition(",")[0].strip()
+    return first in MODES or first.partition("=")[0] in _PRINTF
 
 
 def read_rows(path: str, lines: Sequence[str]) -> SippRows:

@@ -223,33 +223,37 @@ class Matcher:
 
     def _sub_matches(self, codes: bytes, start: int, end: int) -> tuple[Span, ...]:
         automaton = self._automaton
-        leading = [ACCEPT] * (end - start + 1)
+        kinds, known, walks = automaton.kinds, self._backward, self._walks
+        leading = [ACCEPT]
         nodes = 0
-        for position in range(end - 1, start - 1, -1):
-            nodes = self._before(nodes, codes[position], self._side(codes, position + 1), position == end - 1)
-            leading[position - start] = nodes
+        ends = True
+        after = kinds[codes[end]]
+        for code in reversed(codes[start:end]):
+            found = known.get((nodes, code, after, ends))
+            nodes = self._before(nodes, code, after, ends) if found is None else found
+            leading.append(nodes)
+            after = kinds[code]
+            ends = False
         registers = _Registers(self.groups)
-        node = automaton.entry
+        number = automaton.start
         before = self._side(codes, start - 1)
-        for position, wanted in enumerate(leading, start):
-            after = automaton.kinds[codes[position]]
-            key = (node, wanted, before, after)
-            target, passed = self._walks.get(key) or self._walk(*key)
+        for position, code in enumerate(codes[start : end + 1], start):
+            after = kinds[code]
+            key = (number, leading.pop(), before, after)
+            number, passed = walks.get(key) or self._walk(*key)
             for each in passed:
                 registers.go_through(automaton, each, position)
-            if position < end:
-                node = automaton.next_of(target)
             before = after
         return ((start, end), *registers.spans())
 
-    def _walk(self, first: int, wanted: int, before: int, after: int) -> tuple[int, tuple[int, ...]]:
-        """Return the first way from a node to a wanted one without a character: that one, the parentheses on the way.
+    def _walk(self, last: int, wanted: int, before: int, after: int) -> tuple[int, tuple[int, ...]]:
+        """Return the first way from behind a node to a wanted one: that one, and the parentheses on the way.
 
         Around a repeat that takes nothing, the second time the repeat is left. A way that comes to a place for the
         third time goes on to the nearest wanted node.
         """
         automaton = self._automaton
-        number = first
+        number = automaton.next_of(last)
         way: list[int] = []
         while not wanted >> number & 1:
             if way.count(number) > 1:
@@ -262,7 +266,7 @@ class Matcher:
         passed = tuple(each for each in way if automaton.nodes[each].kind <= Kind.CLOSE)
         if len(self._walks) >= self._most_states:
             self._walks.clear()
-        self._walks[first, wanted, before, after] = number, passed
+        self._walks[last, wanted, before, after] = number, passed
         return number, passed
 
     def _leads(self, number: int, wanted: int, before: int, after: int) -> bool:

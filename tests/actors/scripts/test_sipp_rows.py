@@ -32,10 +32,18 @@ def test_a_percent_sign_is_itself_without_printf() -> None:
     assert fill_in("abc", 3) == "abc"
 
 
-@pytest.mark.parametrize("first", ["SEQUENTIAL", "RANDOM", "USER", "SEQUENTIAL,", "USER,PRINTF=3", "RANDOM , PRINTF=3"])
+@pytest.mark.parametrize(
+    "first", ["SEQUENTIAL", "RANDOM", "USER", "SEQUENTIAL,", "USER,PRINTF=3", "RANDOM , PRINTF=3", " USER"]
+)
 def test_first_lines_of_the_form(first: str) -> None:
     assert is_sipp_form(first)
     assert rows(f"{first}\na\n").mode == first.split(",")[0].strip()
+
+
+def test_the_order_of_rows_may_stand_behind_printf() -> None:
+    assert is_sipp_form("PRINTF=3,RANDOM")
+    assert (rows("PRINTF=3,RANDOM\na%d\n").mode, rows("PRINTF=3,RANDOM\na%d\n").count) == ("RANDOM", 3)
+    assert not is_sipp_form("name,USER")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The lines of `-trace_msg`, `-trace_shortmsg`, `-trace_rtt`, `-trace_err` and `-trace_error_codes`."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Final
+
+from .stamps import span, stamp
+
+RTT_HEADER: Final = "Date_ms;response_time_ms;rtd_no"
+"""The first line of `-trace_rtt`."""
+_RULE: Final = "-" * 47
+
+
+def message_entry(at: float, zone: tzinfo, *, transport: str, sent: bool, message: bytes) -> bytes:
+    """Return the entry of a message in the file of `-trace_msg`.
+
+    Args:
+        at: seconds since 1970.
+        zone: in which date and time are written.
+        transport: UDP, TCP or TLS.
+        sent: whether it was sent; else it was received.
+        message: its octets.
+    """
+    date, time, _ = stamp(at, zone).split("\t")
+    size = f"sent ({len(message)} bytes):" if sent else f"received [{len(message)}] bytes :"
+    return f"{_RULE} {date} {time}\n{transport} message {size}\n\n".encode("ascii") + message + b"\n"
+
+
+def short_message_line(at: float, zone: tzinfo, *, sent: bool, message: str) -> str:
+    """Return the line of a message in the file of `-trace_shortmsg`, without its line end.
+
+    Args:
+        at, zone, sent: as for `message_entry`.
+        message: one character for each octet.
+    """
+    first, *lines = message.partition("\r\n\r\n")[0].split("\r\n")
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.strip().lower(), value.strip())
+    call_id = fields.get("call-id", fields.get("i", ""))
+    return "\t".join([stamp(at, zone), "S" if sent else "R", call_id, f"CSeq:{fields.get('cseq', '')}", first])
+
+
+def response_time_line(elapsed: float, seconds: float, name: str) -> str:
+    """Return the line of a response time in the file of `-trace_rtt`, without its line end.
+
+    Args:
+        elapsed: since the begin of the run, in seconds.
+        seconds: the response time.
+        name: of the `rtd`.
+    """
+    return f"{elapsed * 1000:g};{seconds * 1000:.0f};{name}"
+
+
+def error_line(at: float, zone: tzinfo, text: str) -> str:
+    """Return the line of an error in the file of `-trace_err`, without its line end."""
+    return f"{stamp(at, zone)}: {text}"
+
+
+def error_codes_line(at: float, zone: tzinfo, elapsed: float, codes: Sequence[int]) -> str:
+    """Return the line of a period in the file of `-trace_error_codes`, without its line end.
+
+    Args:
+        at, zone: as for `message_entry`.
+        elapsed: since the begin of the run, in seconds.
+        codes: status codes that were unexpected in the period.
+    """
+    return f"{stamp(at, zone)};{span(elapsed)};{''.join([f'{code},' for code in codes])}"
