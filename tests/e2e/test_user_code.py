@@ -147,6 +147,17 @@ def test_a_run_whose_scenario_places_no_call_has_passed(tmp_path: Path) -> None:
     assert (calls_of["outcomes"], calls_of["failed"]) == ({"no_call": 4}, 0)
 
 
+def test_rows_of_sipps_form_come_with_their_numbers_and_empty_fields(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    text = f"async def scenario(ua, row):\n    open({str(log)!r}, 'a').write(f'{{row.field(0)}}|{{row.field(1)}}\\n')\n"
+    (tmp_path / "scenario.py").write_text(text)
+    (tmp_path / "rows.csv").write_text("SEQUENTIAL,PRINTF=4,PRINTFOFFSET=10,PRINTFMULTIPLE=2\nuser%04d;x\nother%d\n")
+    files = ["--scenario", str(tmp_path / "scenario.py"), "-inf", str(tmp_path / "rows.csv")]
+    code, _ = load("127.0.0.1:9", tmp_path, *files, "-m", "5")
+    assert was(code, 0)
+    assert sorted(log.read_text().split()) == ["other12|", "other16|", "user0010|x", "user0010|x", "user0014|x"]
+
+
 def test_setup_runs_in_each_worker_timers_in_the_first_and_registrations_in_their_owner(
     robot: tuple[Running, str, str], tmp_path: Path
 ) -> None:
