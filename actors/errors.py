@@ -17,6 +17,11 @@ class SwarmError(Exception):
 class ConfigurationError(SwarmError):
     """A request that cannot be met: the message names the fault, the place and the fix. Exit code 2."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, a line for each fault."""
+        return (str(self),)
+
 
 class WrongState(SwarmError, LocalProtocolError):
     """A step that the call's state forbids, such as an answer to a call that was placed; nothing has changed."""

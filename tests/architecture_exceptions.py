@@ -80,7 +80,7 @@ LARGER = {
     "actors/call_worker/out_of_dialog.py": {"imports": 13, "__init__ parameters": 12},
     "actors/call_worker/sip_input.py": {"imports": 13},
     "actors/call_worker/worker.py": {"imports": 40, "CallWorker attributes": 24, "CallWorker methods": 25},
-    "actors/cli/app.py": {"imports": 14},
+    "actors/cli/app.py": {"imports": 15},
     "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},

@@ -15,6 +15,7 @@ from .demo import demo
 from .doctor import doctor
 from .info import installed, metrics, version
 from .load import load
+from .loads.convert import convert
 from .probe.verb import probe
 from .robot import robot
 from .servers.verbs import proxy, registrar
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for verb in (demo, answer, robot, call, load, probe, registrar, proxy, check, doctor, metrics, version):
+for verb in (demo, answer, robot, call, load, probe, registrar, proxy, check, convert, doctor, metrics, version):
     cli.add_command(verb)
 
 
@@ -78,7 +79,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         echo(f"{NAME}: {error}", err=True)
         return 1
     except ConfigurationError as error:
-        echo(f"{NAME}: {error}", err=True)
+        for line in error.lines:
+            echo(f"{NAME}: {line}", err=True)
         return 2
     except click.Abort:
         raise KeyboardInterrupt from None

@@ -45,6 +45,11 @@ class ScenarioFileError(ConfigurationError):
             lines.append(f"{file}: {len(self.faults) - MOST_SHOWN} more faults")
         super().__init__("\n".join(lines))
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Its text, a line for each fault."""
+        return tuple(str(self).split("\n"))
+
     @classmethod
     def of(cls, file: str, faults: Sequence[Fault]) -> Self:
         """Return one error of several faults.

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from sipswarm.actors.cli.app import cli
+from sipswarm.actors.cli.loads.convert import converted
 
 from .conftest import Start
 from .node import Answer, load
@@ -107,3 +108,16 @@ def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: S
     assert result.summary["calls"]["outcomes"] == {"answered": calls}, result.account
     assert result.summary["calls"]["failed"] == 0, result.account
     answer.counted("sipswarm_calls_completed_total", 2 * calls, role="uas")
+
+
+def test_the_converted_scenario_passes_too(tmp_path: Path, start: Start) -> None:
+    file = tmp_path / "scenario.xml"
+    file.write_text(block("xml"))
+    (tmp_path / "converted.py").write_text(converted(str(file), {}))
+    (tmp_path / "rows.csv").write_text(data())
+    answer = start(Answer(tmp_path, ["--media", "tone:440"]))
+    answer.ready()
+    arguments = ["--scenario", "converted.py", "-inf", "rows.csv", "-r", "5", "-m", "4"]
+    result = load(tmp_path, f"x@{answer.address}", arguments, 60)
+    assert result.summary["calls"]["outcomes"] == {"answered": 4}, result.account
+    assert result.summary["calls"]["failed"] == 0, result.account

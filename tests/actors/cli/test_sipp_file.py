@@ -83,6 +83,26 @@ def test_a_load_does_not_run_such_a_file_yet(tmp_path: Path, capsys: pytest.Capt
     assert "scenario files of SIPp can only be checked so far" in capsys.readouterr().err
 
 
+def test_a_plain_call_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "uac.xml"
+    file.write_text(scenario_file.text_of("uac"))
+    assert main(["convert", str(file)]) == 0
+    text = capsys.readouterr().out
+    compile(text, "scenario.py", "exec")
+    assert "    call = await ua.invite(ua.target)" in text
+
+
+def test_a_file_without_a_counterpart_is_not_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, f'{INVITE}<recv response="180"/>\n<recv response="200" next="a"/><label id="a"/>')
+    assert main(["convert", file, "-key", "tenant", "blue"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "sipswarm: a.xml:5: <recv> 180 has no counterpart at this place",
+        "sipswarm: a.xml:6: next has no counterpart; write if and while by hand",
+    ]
+
+
 @pytest.mark.parametrize("option", [["-key", "a", "b"], ["--allow-exec"]])
 def test_options_of_such_files_need_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "127.0.0.1", "-m", "1", *option]) == 2
