@@ -7,6 +7,9 @@ INVITE for one call only when both have the same Call-ID, which those of a user 
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from sipswarm.actors.sipp import scenario_file
 from tests.e2e.agents import SDP, address_of, agent
 
 from .conftest import Start
@@ -59,3 +62,31 @@ def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: St
     # Each call of a pair hears the other: ours talk to each other, SIPp has no part in it.
     assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= 6 * 30
     captured.equals_metrics(answer, answer.side)
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee"),
+    [
+        ("uac.xml", "uas.xml"),
+        ("regexp.xml", "uas.xml"),
+        ("branchc.xml", "branchs.xml"),
+        ("uac.xml", "uas"),
+        ("regexp.xml", "uas"),
+        ("uac", "uas.xml"),
+    ],
+)
+def test_the_scenarios_that_come_with_us_run_with_sipp(tmp_path: Path, start: Start, caller: str, callee: str) -> None:
+    """A name with a suffix is a file of ours, one without is SIPp's own."""
+    for name in {caller, callee} & {f"{each}.xml" for each in scenario_file.BUILTIN}:
+        (tmp_path / name).write_text(scenario_file.text_of(name.removesuffix(".xml")))
+    scenarios = [str(tmp_path / name) if name.endswith(".xml") else name for name in (caller, callee)]
+    waits = start(Sipp(tmp_path, "callee", scenario=scenarios[1], calls=3, seconds=30))
+    waits.ready()
+    options = ["-d", "100"]
+    calls = start(
+        Sipp(tmp_path, "caller", remote=waits.address, scenario=scenarios[0], calls=3, seconds=30, options=options)
+    )
+    for run in (calls, waits):
+        verdict = run.verdict()
+        assert verdict.exit_code == 0, verdict.account
+        assert verdict.calls("SuccessfulCall(C)") == 3, verdict.account
