@@ -62,8 +62,8 @@ class CallError(SwarmError):
 class CallRejected(CallError):
     """The peer refused: `status` and `reason` of its final response (man page: FAIL with code)."""
 
-    def __init__(self, status: int, reason: str, response: Response | None = None) -> None:
-        super().__init__(f"{status} {reason}")
+    def __init__(self, status: int, reason: str, response: Response | None = None, why: str = "") -> None:
+        super().__init__(f"{status} {reason}{'; ' if why else ''}{why}")
         self.status = status
         """Of the final response, 300 to 699."""
         self.reason = reason

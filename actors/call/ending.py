@@ -22,15 +22,19 @@ class Ending:
         challenge: what the 401 or 407 that ended the call is by name: `credentials_refused` or `no_credentials`.
         crash: the exception with which the program failed on this call.
         abandoned: the call was given up without a message to the peer.
+        was_lost: a message of the call could not be sent.
     """
 
-    __slots__ = ("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "challenge", "crash", "detail")
+    __slots__ = (
+        *("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "challenge", "crash", "detail", "was_lost"),
+    )
 
     def __init__(self) -> None:
         self.cause = self.detail = self.by = self.challenge = ""
         self.crash: BaseException | None = None
         self.abandoned = False
         self._loss = Loss.LOST
+        self.was_lost = False
         self._bye_open = False
         self._closed = False
 
@@ -61,7 +65,7 @@ class Ending:
 
     def lost(self, loss: Loss) -> None:
         """Note the loss of a message; the next report of the session is about it."""
-        self._loss = loss
+        self._loss, self.was_lost = loss, True
 
     @property
     def cause_of_loss(self) -> str:

@@ -196,7 +196,7 @@ def _on_failed(call: Call, notice: Failed) -> None:
     elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
         error = CallEnded(cause.value)
     else:
-        error = CallRejected(notice.status, notice.reason, notice.response)
+        error = CallRejected(notice.status, notice.reason, notice.response, _unsent(call, notice))
     call.waiters.failed(error)
     if param.cb_final is not None:
         call.call_back("cb_final", param.cb_final, "FAIL", call, _failure_info(notice))
@@ -212,6 +212,14 @@ def _hint(call: Call, notice: Failed) -> str:
     if notice.reinvite or call.times.first_response:
         return ""
     return f"; nothing came back from {shown(call.to)}: look at its address, port and transport, and at firewalls"
+
+
+def _unsent(call: Call, notice: Failed) -> str:
+    """Return why the INVITE was not sent, where that is what failed (RFC 3261 section 8.1.3.1)."""
+    ending = call.actor.ending
+    if notice.response is not None or notice.cause is not Cause.TRANSPORT or not ending.was_lost:
+        return ""
+    return f"the INVITE could not be sent to {shown(call.to)}: {ending.cause_of_loss}"
 
 
 def _failure_info(notice: Failed) -> dict[str, Any]:

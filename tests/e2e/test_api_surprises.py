@@ -8,7 +8,7 @@ import pytest
 
 import sipswarm
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.errors import CallEnded, ConfigurationError, SwarmError, WrongState
+from sipswarm.actors.errors import CallEnded, CallRejected, ConfigurationError, SwarmError, WrongState
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.call_reading import NOTHING_MEASURED, Source
 from sipswarm.actors.handle.media_handlers import tone
@@ -432,3 +432,17 @@ def test_a_callback_of_any_form_is_invoked_by_hand() -> None:
     assert sipswarm.invoke_callback(variable, "OK") == variable.value == "OK"
     assert sipswarm.invoke_callback((max, 3), 1) == 3
     assert sipswarm.invoke_callback(None, 1) is None
+
+
+def test_a_call_that_cannot_be_sent_says_so_and_why() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        async with agent("sip:carol@127.0.0.1", "tcp:127.0.0.1:0") as carol:
+            gone = f"{address_of(carol)};transport=tcp"
+        for target, why in (("sip:x@127.255.255.255:5060", "local_transport|no_way"), (gone, "unreachable")):
+            with pytest.raises(
+                CallRejected, match=f"503 .*; the INVITE could not be sent to {target}: ({why})"
+            ) as error:
+                await alice.invite(target, media="none")
+            assert (error.value.status, "sent" in error.value.reason) == (503, False)
+
+    run(scenario, "udp:127.0.0.1:0", "tcp:127.0.0.1:0")

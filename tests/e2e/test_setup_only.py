@@ -114,3 +114,46 @@ def test_a_robot_places_a_call_of_its_own(tmp_path: Path) -> None:
     code, errors = asyncio.run(main())
     assert code == 0, errors
     assert "failed" not in errors
+
+
+HOOKED = """
+async def robot(call):
+    await call.answer()
+    await call.over()
+
+def setup(ua):
+    withheld = []
+
+    def hook(message, hop):
+        message.headers.set("X-Hop", f"{hop.transport} {hop.port}")
+        if message.cseq.method == "INFO" and not withheld:
+            withheld.append(message)
+            return False
+
+    ua.on_send(hook)
+"""
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_robot_sees_and_changes_what_its_worker_sends(transport: str, tmp_path: Path) -> None:
+    file = tmp_path / "phone.py"
+    file.write_text(HOOKED)
+    running = Running("robot", str(file), "--listen", f"{transport}:127.0.0.1:0", "--metrics", "off", *WORKERS)
+
+    async def main() -> None:
+        address = running.line().removeprefix(f"listening on {transport}:")
+        async with asyncio.timeout(60), agent("sip:alice@127.0.0.1", f"{transport}:127.0.0.1:0") as alice:
+            call = await alice.invite(f"sip:phone@{address};transport={transport}", media="none")
+            options = await alice.request("OPTIONS", f"sip:phone@{address};transport={transport}")
+            if transport == "udp":  # its repetition gets the answer again
+                response = await call.request("INFO", "text")
+                assert response.headers.get("X-Hop") == f"udp {alice.legs[0].port}"
+            assert (options.headers.get("X-Hop") or "").startswith(f"{transport} ")
+            await call.bye()
+
+    try:
+        asyncio.run(main())
+        code, errors = running.end(signal.SIGTERM)
+    finally:
+        running.close()
+    assert code == 0, errors
