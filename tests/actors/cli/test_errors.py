@@ -243,7 +243,7 @@ def test_a_file_that_is_no_audio_is_refused_before_anything_starts(
     [
         ("data.csv", b"a,b\n1,2\n3\n", ":3: 1 fields, but there are 2 columns"),
         ("data.csv", b"a,b\n", ":1: there are no rows in it; write a line for each call"),
-        ("data.csv", b"SEQUENTIAL\n# c\n", ":1: there are no rows in it; write a line for each call"),
+        ("data.csv", b"SEQUENTIAL\n1;2\n# c\n3\n", ":4: 1 fields, but there are 2 columns"),
         ("data.csv", b"a\n\xff\n", ":2: this is not UTF-8; convert the file"),
         ("scenario.py", b"async def scenario(ua, row):\n    return (\n", ":2: '.' was never closed"),
         ("scenario.py", b"import nowhere_at_all\n", ":1: ModuleNotFoundError: No module named 'nowhere_at_all'"),
