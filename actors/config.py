@@ -313,7 +313,7 @@ class LoadConfig:
         "-sf",
         "--scenario",
         check=Kind.TEXT,
-        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival. FILE.xml of SIPp: only to be checked.",
+        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival. FILE.xml of SIPp is run as it is.",
     )
     """Python file and function as FILE:NAME, or a scenario file of SIPp, that is run for each arrival."""
     sipp: SippFileConfig = SippFileConfig()

@@ -11,6 +11,14 @@ from zlib import crc32
 from ..diagnosis.foreign_text import octets_of
 
 
+def own_part(call_id: bytes) -> bytes:
+    """The part of a Call-ID that says whose it is: what stands behind the last `///`, as in SIPp.
+
+    Scenario files of SIPp put a text of their own before it, to begin several dialogs in one call.
+    """
+    return call_id.rpartition(b"///")[2] or call_id
+
+
 def slot_of(call_id: bytes | None, key: int, slots: int) -> int:
     """The slot that owns a Call-ID; a message without one belongs to slot 0.
 
@@ -21,7 +29,7 @@ def slot_of(call_id: bytes | None, key: int, slots: int) -> int:
     """
     if call_id is None:
         return 0
-    return crc32(call_id, key) % slots
+    return crc32(own_part(call_id) if b"///" in call_id else call_id, key) % slots
 
 
 @final

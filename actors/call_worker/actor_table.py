@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from sipswarm.sipcore.message import peek
+
+from ..bus.slots import own_part
 from ..call.actor import CallActor
 from ..call.late_answer import LateAnswer
 from ..counting.totals import Totals
 from ..handle.call import Call
-from ..runtime.actor import Actor
+from ..runtime.actor import Actor, OctetActor
 from ..transport.lost_requests import identity
 
 LOOKED_AT: Final = 256
@@ -49,14 +52,14 @@ class ActorTable:
         live: the calls that are not over for their users, by number.
     """
 
-    __slots__ = ("_by_key", "_by_number", "_keys", "find", "late_answers", "live", "reserved")
+    __slots__ = ("_by_key", "_by_number", "_keys", "_octet_actors", "find", "late_answers", "live", "reserved")
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Actor] = {}
         self._by_number: dict[int, CallActor] = {}
         self._keys: dict[Actor, tuple[Key, ...]] = {}
         self.find = self._by_key.get
-        self.late_answers = self.reserved = 0
+        self.late_answers = self.reserved = self._octet_actors = 0
         self.live: dict[int, Call] = {}
 
     def add(self, actor: Actor, *keys: Key) -> None:
@@ -65,6 +68,8 @@ class ActorTable:
             self._by_number[actor.number] = actor
         elif isinstance(actor, LateAnswer) and actor not in self._keys:
             self.late_answers += 1
+        elif isinstance(actor, OctetActor) and actor not in self._keys:
+            self._octet_actors += 1
         for key in keys:
             self._by_key[key] = actor
         if keys:
@@ -95,7 +100,17 @@ class ActorTable:
             known = self._by_number.pop(actor.number, None) is not None
         elif known and isinstance(actor, LateAnswer):
             self.late_answers -= 1
+        elif known and isinstance(actor, OctetActor):
+            self._octet_actors -= 1
         return known
+
+    def octet_actor_of(self, data: bytes) -> OctetActor | None:
+        """Return the actor that gets a message as it came; None = there is none for its Call-ID."""
+        if not self._octet_actors:
+            return None
+        call_id = peek.call_id(data)
+        actor = None if call_id is None else self.find((own_part(call_id),))
+        return actor if isinstance(actor, OctetActor) else None
 
     def owner_of(self, data: bytes) -> tuple[Actor, str] | None:
         """Return the actor of a lost message and its branch, which is empty for a response; None without an actor.
@@ -103,6 +118,9 @@ class ActorTable:
         Args:
             data: the message, or its first part.
         """
+        octet_actor = self.octet_actor_of(data)
+        if octet_actor is not None:
+            return octet_actor, ""
         sent = identity(data)
         actor = self.find((sent.call_id, sent.from_tag)) if sent is not None else None
         return (actor, sent.branch) if sent is not None and actor is not None else None

@@ -159,6 +159,15 @@ class CallFactory:
         """Whether the number of live calls, requests and subscriptions has reached its limit."""
         return self._actors.taken >= self._config.max_calls
 
+    def parked_port(self, listener: int) -> int:
+        """Return the port that takes the media of calls without media, at the address of a listener.
+
+        Args:
+            listener: its index.
+        """
+        port: int = self._parked_ports[self._output.hops[listener].host]
+        return port
+
     def new_call_id(self) -> str:
         """Return a Call-ID that belongs to this slot."""
         return self._slots.mint(self._tokens.call_id)

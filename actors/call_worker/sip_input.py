@@ -18,6 +18,7 @@ from sipswarm.sipcore.session.dialog import session_key
 from ..bus.messages import SendFailed, SipReceived
 from ..call.actor import CallActor
 from ..counting.totals import Totals
+from ..runtime.actor import OctetActor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import takes
 from ..runtime.outbox import Remark
@@ -93,6 +94,10 @@ class SipInput:
             box.end()
 
     def _handle(self, record: SipReceived, now: float) -> None:
+        octet_actor = self._actors.octet_actor_of(record.data)
+        if octet_actor is not None:
+            self._hand_over(octet_actor, record, now)
+            return
         if self._arrivals.is_stranger(record.host) and not self._is_expected(record.data):
             self._arrivals.count_stranger()
             return
@@ -135,6 +140,16 @@ class SipInput:
             self._arrivals.take_response(message, source, record, now)
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
+
+    def _hand_over(self, actor: OctetActor, record: SipReceived, now: float) -> None:
+        """Give an actor a message as it came."""
+        if self._output.trace is not None:
+            call_id = peek.call_id(record.data) or b""
+            self._output.trace.received(call_id.decode("utf-8", "surrogateescape"), record)
+        self._counters.received_octets(record.data, self._output.hops[record.listener].transport)
+        self._actor_loop.note_cause(actor, record.data)
+        self._actor_loop.look_at(actor)
+        self._actor_loop.guarded(actor, actor.receive_octets, record.data, now)
 
     def _take_new(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """Give a request without an actor to `Arrivals`, unless its caller's calls have ended processes."""

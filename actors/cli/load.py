@@ -114,13 +114,12 @@ def load(
     if sipp_file.is_named(config):
         if check.asked():
             return sipp_file.checked(config)
-        raise click.UsageError(
-            f"{config.scenario}: scenario files of SIPp can only be checked so far: sipswarm check load …; "
-            "docs/from-sipp.md shows the same in Python"
-        )
+        sipp_file.check_runnable(config)
     if not check.asked():
         need_descriptors(settings)
     config = method.checked(_checked(config, own), own.thresholds)
+    if sipp_file.is_named(config) and not given("run_time"):
+        config = replace(config, run_time=sipp_file.RUN_TIME)
     if 0 < settings.max_call_time <= config.hold:
         raise click.UsageError(
             f"--max-call-time {settings.max_call_time:g}s would end each call before its hold of {config.hold:g}s is "
@@ -191,6 +190,10 @@ def _of_scenario(config: LoadConfig) -> LoadConfig:
         UsageError: options that do not go together.
         ConfigurationError: a file that cannot be taken.
     """
+    from .loads import sipp_file
+
+    if sipp_file.is_named(config):
+        return config
     if config.scenario:
         if config.dtmf or config.expect_dtmf or config.hold or config.expect_audio or config.expect_code:
             raise click.UsageError(

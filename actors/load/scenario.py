@@ -28,6 +28,7 @@ from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
 from ..scripts import user_file
 from ..scripts.data import Data, Row
+from ..sipp import scenario_file
 from .run_ends import RunEnds
 from .scenario_run import RUN_TIME, SCENARIO_ERROR, OtherCalls, Run, RunRoll
 from .starter import PLAIN, Ended, Starter
@@ -42,6 +43,8 @@ _logger = logging.getLogger(__name__)
 
 def name_of(config: LoadConfig) -> str:
     """Return the scenario label of a load's calls or requests: the scenario's name, or the method of requests."""
+    if scenario_file.is_named(config.scenario):
+        return scenario_file.label_of(config.scenario)
     if config.scenario:
         return user_file.split(config.scenario, DEFAULT_NAME)[1]
     return PLAIN if config.method == CALL_METHOD else config.method

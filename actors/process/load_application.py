@@ -15,7 +15,8 @@ from ..load.scenario import Scenario
 from ..load.schedule import Plan, Share, Stream
 from ..load.starter import Starter
 from ..robots.agents import Agents
-from .load_starters import plain
+from ..sipp import scenario_file
+from .load_starters import file_calls, plain
 
 
 def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGenerator:
@@ -43,6 +44,8 @@ def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGe
 
 
 def _starter(worker: CallWorker, config: LoadConfig, bound: LiveBound, roll: Roll) -> Starter:
+    if scenario_file.is_named(config.scenario):
+        return file_calls(worker, config, roll)
     if config.scenario:
         return _scenario(worker, config, bound, roll)
     return plain(worker, config, roll)

@@ -9,7 +9,9 @@ from ..load.requests.registrations import REGISTER, RegistrationArrivals
 from ..load.requests.route import Route
 from ..load.requests.single import SingleRequests
 from ..load.requests.subscriptions import SUBSCRIBE, SubscriptionArrivals
+from ..load.sipp_files.calls import FileCalls
 from ..load.starter import Starter
+from ..sipp.scenario_file import label_of
 
 
 def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
@@ -42,3 +44,25 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
             config, route, worker.requests, ends, worker.actor_loop, is_draining=lambda: worker.draining.begun
         )
     return SingleRequests(config, route, worker.requests, ends, is_draining=lambda: worker.draining.begun)
+
+
+def file_calls(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
+    """Return what begins the calls of a scenario file of SIPp.
+
+    Args:
+        roll: of the slot.
+
+    Raises:
+        ConfigurationError: the target cannot be found, no listener reaches it, or the file cannot be taken.
+    """
+    ends = RequestEnds(
+        config,
+        label_of(config.scenario),
+        worker.metrics,
+        roll,
+        worker.actor_loop.now,
+        tell=worker.tell,
+        trace=lambda: worker.trace,
+    )
+    route = Route(config, worker.arrivals.account, worker.output, worker.factory)
+    return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends)

@@ -77,6 +77,21 @@ class Actor(Guarded):
         raise NotImplementedError
 
 
+class OctetActor(Actor):
+    """An actor that gets its messages as they came, those included that no parser takes. Its key is its Call-ID."""
+
+    __slots__ = ()
+
+    def receive_octets(self, data: bytes, now: float) -> None:
+        """Take one of its SIP messages.
+
+        Args:
+            data: the whole message.
+            now: monotonic seconds.
+        """
+        raise NotImplementedError
+
+
 class StreamOwner(Guarded):
     """The owner of a media stream: a call, or a port that was leased before its call."""
 

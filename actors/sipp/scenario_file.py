@@ -14,6 +14,11 @@ SUFFIX: Final = ".xml"
 """Of scenario files of SIPp; a file with another one is a Python file."""
 
 
+def is_named(path: str) -> bool:
+    """Whether a scenario is a file of SIPp: its suffix decides."""
+    return path[-len(SUFFIX) :].lower() == SUFFIX
+
+
 def read_file(path: str) -> Document:
     """Return the elements of a file.
 

@@ -17,11 +17,12 @@ _CODES: Final = frozenset(map(int, CODES))
 class SipCounters:
     """The counters `sipswarm_sip_requests_total` and `sipswarm_sip_responses_total` of one process."""
 
-    __slots__ = ("_received", "_sent", "_totals")
+    __slots__ = ("_received", "_received_octets", "_sent", "_totals")
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
         self._sent: dict[tuple[bytes, bytes], Cell] = {}
+        self._received_octets: dict[tuple[bytes, bytes], Cell] = {}
         self._received: dict[tuple[str, int], Cell] = {}
 
     def received(self, message: Request | Response, transport: str) -> None:
@@ -37,8 +38,25 @@ class SipCounters:
                 self._received[key] = cell
         cell.value += 1
 
+    def received_octets(self, data: bytes, transport: str) -> None:
+        """Count a message that came in and is not parsed."""
+        key = self._key(data)
+        cell = self._received_octets.get(key)
+        if cell is None:
+            cell = self._octets_cell("received", key, transport, self._received_octets)
+        cell.value += 1
+
     def sent(self, data: bytes, transport: str) -> None:
         """Count a message that went out, by its first octets and its CSeq."""
+        key = self._key(data)
+        cell = self._sent.get(key)
+        if cell is None:
+            cell = self._octets_cell("sent", key, transport, self._sent)
+        cell.value += 1
+
+    @staticmethod
+    def _key(data: bytes) -> tuple[bytes, bytes]:
+        """(status code, method) of a message; a request has no status code."""
         if data.startswith(b"SIP/2.0 "):
             found = data.find(b"\r\nCSeq: ")
             if found >= 0:
@@ -49,13 +67,18 @@ class SipCounters:
                 key = (data[8:11], words[-1] if words else b"")
         else:
             key = (b"", data[: data.find(b" ")])
-        cell = self._sent.get(key)
-        if cell is None:
-            method, code = key[1].decode("utf-8", "replace"), int(key[0] or 0)
-            cell = self._cell("sent", method, code, transport)
-            if method in _METHODS:
-                self._sent[key] = cell
-        cell.value += 1
+        return key
+
+    def _octets_cell(
+        self, direction: str, key: tuple[bytes, bytes], transport: str, known: dict[tuple[bytes, bytes], Cell]
+    ) -> Cell:
+        """The counter of a message by `_key`, remembered where its method is one of the usual ones."""
+        method = key[1].decode("utf-8", "replace")
+        code = int(key[0]) if key[0].isdigit() else 0
+        cell = self._cell(direction, method, code, transport)
+        if method in _METHODS and (not code or code in _CODES):
+            known[key] = cell
+        return cell
 
     def _cell(self, direction: str, method: str, code: int, transport: str) -> Cell:
         method = method if method in _METHODS else OTHER.upper()

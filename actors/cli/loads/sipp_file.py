@@ -1,5 +1,7 @@
-"""`check load … -sf FILE.xml`: what a scenario file of SIPp does and needs. Nothing is sent."""
+"""The scenario file of SIPp that a load names: what `check load … -sf FILE.xml` shows, and whether it can be run."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,16 +11,20 @@ from ...config import LoadConfig
 from ...errors import ConfigurationError
 from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
-from ...sipp.program import Program, Role
+from ...sipp.actions.effects import EXEC
+from ...sipp.faults import Fault
+from ...sipp.markup import excerpt
+from ...sipp.program import Program, ReceiveCommand, Role, SendCommand
 from ..configuration import given
 from ..terminal import echo
 
-_SUFFIX_LENGTH: Final = len(scenario_file.SUFFIX)
+RUN_TIME: Final = 3600.0
+"""Seconds after which a call of a file is given up where --run-time is not given."""
 
 
 def is_named(config: LoadConfig) -> bool:
     """Return whether the scenario of a load is a file of SIPp: its suffix decides."""
-    return config.scenario[-_SUFFIX_LENGTH:].lower() == scenario_file.SUFFIX
+    return scenario_file.is_named(config.scenario)
 
 
 def check_options(config: LoadConfig) -> None:
@@ -47,7 +53,49 @@ def read(config: LoadConfig) -> Program:
             f"{config.scenario}:{program.steps[0].line}: the first message of its calls is received; "
             "a load needs a file that sends it"
         )
-    return program
+    return replace(program, unsupported=(*program.unsupported, *_not_carried_out(program)))
+
+
+def check_runnable(config: LoadConfig) -> None:
+    """See that a load can run the file.
+
+    Raises:
+        ScenarioFileError: it cannot be taken, or has something that is not carried out yet.
+        UsageError: options that do not go together.
+    """
+    program = program_reader.runnable(read(config))
+    for name, what in missing_files(program, config).items():
+        raise ConfigurationError(f"{config.scenario}: {name}: {what}")
+    for option, value in (
+        ("--media", config.media != "none"),
+        ("--dtmf", config.dtmf),
+        ("--expect-dtmf", config.expect_dtmf),
+        ("--expect-audio", config.expect_audio),
+        ("--expect-media", config.expect_media),
+        ("--expect-mos", config.expect_mos),
+        ("--expect-code", config.expect_code),
+    ):
+        if value:
+            raise click.UsageError(
+                f"{option} is not for a scenario file of SIPp, which judges its calls itself; drop it"
+            )
+
+
+def _not_carried_out(program: Program) -> Iterator[Fault]:
+    """What the reader takes, and no call of a load carries out yet."""
+    for init in program.init[:1]:
+        yield Fault(init.line, "<init> is not carried out by a load yet; set its variables in a <nop>")
+    for use in program.needs.files[:1]:
+        yield Fault(use.line, "[file name=…] is not carried out by a load yet; write the text itself")
+    for step in program.steps:
+        if isinstance(step, SendCommand | ReceiveCommand):
+            yield Fault(step.line, "<sendCmd> and <recvCmd> are not carried out by a load yet")
+        for action in step.actions:
+            kind = next((each for each in EXEC if each in action.attributes), "") if action.name == "exec" else ""
+            stops = kind == "int_cmd" and action.attributes[kind] not in ("stop_now", "stop_gracefully")
+            if action.name == "rtp_echo" or (kind and not stops):
+                name = f'exec {kind}="{excerpt(action.attributes[kind])}"' if kind else "rtp_echo"
+                yield Fault(action.line, f"<{name}> is not carried out by a load yet")
 
 
 def checked(config: LoadConfig) -> int:

@@ -160,6 +160,17 @@ class ScenarioCall:
             self._run_out_of_patience(now)
         self._run(now)
 
+    def give_up(self, now: float) -> None:
+        """End the call early, without a failure of its own: it is hung up as after a failure.
+
+        Args:
+            now: monotonic seconds.
+        """
+        if not self.finished:
+            self._context.goes_on(now)
+            self._say_goodbye(now)
+            self._end(now)
+
     def fail(self, failure: Failure, what: str, now: float) -> None:
         """End the call because of what happened outside of it, such as a message that could not be sent.
 
@@ -475,6 +486,11 @@ class ScenarioCall:
     def _give_up(self, failure: Failure, step: Step, what: str, now: float) -> None:
         """Take a failure, tell the peer, and end."""
         self._failed(failure, step, what)
+        self._say_goodbye(now)
+        self._end(now)
+
+    def _say_goodbye(self, now: float) -> None:
+        """Tell the peer that the call is given up."""
         script, dialog = self._script, self._context.dialog
         # A call that the peer began says nothing, as in SIPp.
         if Behaviour.BYE in script.settings.behaviours and script.program.role is Role.SENDS and self._index > 0:
@@ -482,7 +498,6 @@ class ScenarioCall:
                 self._emit(text, self._index)
                 method = text.partition(" ")[0]
                 self.figures.sent(method, 0, method, now)
-        self._end(now)
 
     def _end(self, now: float) -> None:
         """End the run."""

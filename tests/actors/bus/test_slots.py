@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipswarm.actors.bus.slots import SlotMap, slot_of
+from sipswarm.actors.bus.slots import SlotMap, own_part, slot_of
 from sipswarm.sipcore.message.tokens import Tokens
 
 KEYS = st.integers(0, 2**32 - 1)
@@ -23,6 +23,23 @@ KEYS = st.integers(0, 2**32 - 1)
 )
 def test_the_slot_is_a_function_written_down(call_id: bytes | None, key: int, slots: int, slot: int) -> None:
     assert slot_of(call_id, key, slots) == slot
+
+
+@pytest.mark.parametrize(
+    ("call_id", "part"),
+    [
+        (b"1@h", b"1@h"),
+        (b"own///1@h", b"1@h"),
+        (b"a///b///1@h", b"1@h"),
+        (b"///1@h", b"1@h"),
+        (b"1@h///", b"1@h///"),
+        (b"a//b", b"a//b"),
+        (b"", b""),
+    ],
+)
+def test_a_text_before_three_slashes_does_not_say_whose_a_call_id_is(call_id: bytes, part: bytes) -> None:
+    assert own_part(call_id) == part
+    assert slot_of(call_id, 7, 64) == slot_of(part, 7, 64)
 
 
 @given(st.binary(max_size=80), KEYS, st.integers(1, 64))

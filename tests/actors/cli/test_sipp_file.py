@@ -39,8 +39,10 @@ def test_programs_run_only_when_they_are_allowed(tmp_path: Path, capsys: pytest.
     load = ["check", "load", "127.0.0.1", "-sf", file, "-key", "tenant", "blue"]
     assert main(load) == 2
     assert '<exec command="ls"> runs a program; allow it with --allow-exec' in capsys.readouterr().out
-    assert main([*load, "--allow-exec"]) == 0
-    assert "programs of exec: ls (5)" in capsys.readouterr().out
+    assert main([*load, "--allow-exec"]) == 2
+    shown = capsys.readouterr().out
+    assert "programs of exec: ls (5)" in shown
+    assert f'NOT POSSIBLE: {file}:5: <exec command="ls"> is not carried out by a load yet' in shown
 
 
 def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +57,10 @@ def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pyt
         "MISSING: u.csv: the scenario file takes fields of it; give it with -inf",
     ]
     (tmp_path / "a.pcap").touch()
-    assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 0
+    assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 2
+    shown = capsys.readouterr().out
+    assert "MISSING" not in shown
+    assert ':5: <exec play_pcap_audio="a.pcap"> is not carried out by a load yet' in shown
 
 
 @pytest.mark.parametrize(
@@ -78,9 +83,33 @@ def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "no.xml: No such file or directory; give a scenario file of SIPp" in capsys.readouterr().err
 
 
-def test_a_load_does_not_run_such_a_file_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, INVITE)]) == 2
-    assert "scenario files of SIPp can only be checked so far" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "action",
+    [
+        '<exec play_pcap_audio="a.pcap"/>',
+        '<exec play_dtmf="123"/>',
+        '<exec rtp_stream="a.wav"/>',
+        '<exec int_cmd="stop_now"/>',
+        '<rtp_echo value="1"/>',
+    ],
+)
+def test_a_load_refuses_what_it_does_not_carry_out_by_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    inside = INVITE.replace("X-Tenant: [tenant]", "X: y") + f"<nop><action>{action}</action></nop>"
+    assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, inside)]) == 2
+    said = capsys.readouterr().err
+    assert "a.xml:5: <" in said
+    assert "is not carried out by a load yet" in said
+
+
+@pytest.mark.parametrize(
+    "option", [["--media", "silence"], ["--dtmf", "1"], ["--expect-code", "486"], ["--expect-media"]]
+)
+def test_a_file_judges_its_calls_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    inside = INVITE.replace("X-Tenant: [tenant]", "X: y")
+    assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, inside), *option]) == 2
+    assert f"{option[0]} is not for a scenario file of SIPp" in capsys.readouterr().err
 
 
 def test_a_plain_call_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

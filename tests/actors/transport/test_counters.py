@@ -50,6 +50,25 @@ def test_each_message_counts_once_in_its_direction(data: bytes, series: tuple[st
     )
 
 
+@pytest.mark.parametrize(("data", "series"), ROWS)
+def test_a_message_that_is_not_parsed_counts_the_same(data: bytes, series: tuple[str, tuple[str, ...]]) -> None:
+    name, labels = series
+    totals = Totals()
+    counters = SipCounters(totals)
+    for _ in range(3):
+        counters.received_octets(data, "udp")
+    assert totals.snapshot() == ((name, ("received", *labels), (3,)),)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\r\n", b"\xff\xfe", b"SIP/2.0 ", b"SIP/2.0 abc x\r\n\r\n", b"SIP/2.0 2", b"INVITE"]
+)
+def test_octets_of_any_form_are_counted(data: bytes) -> None:
+    totals = Totals()
+    SipCounters(totals).received_octets(data, "udp")
+    assert [value for _, _, (value,) in totals.snapshot()] == [1]
+
+
 def test_a_thousand_methods_and_codes_make_one_series() -> None:
     totals = Totals()
     counters = SipCounters(totals)

@@ -165,6 +165,20 @@ def test_what_belongs_to_a_long_request_goes_its_way_for_as_long_as_it_lives() -
     assert LargeRequests([UDP]).switch(0, request(long=True), "h", 1) is None
 
 
+def test_a_message_that_is_sent_as_it_is_does_not_change_over(stage: Stage) -> None:
+    data = request(long=True)
+    stage.output.send_as_is(0, data, Hop("udp", "127.0.0.1", stage.port))
+    assert stage.peer.recv(65536) == data
+    stage.output.send_as_is(1, data, Hop("tcp", "127.0.0.1", 5070))
+    stage.output.flush()
+    assert [each.data for each in stage.handed] == [data]
+
+
+def test_a_message_that_is_too_long_for_any_datagram_is_lost_and_told(stage: Stage) -> None:
+    stage.output.send_as_is(0, request() + b"x" * 70_000, Hop("udp", "127.0.0.1", stage.port))
+    assert len(stage.lost) == 1
+
+
 def test_a_hop_keeps_the_name_it_was_found_by(stage: Stage) -> None:
     stage.output.hops[1] = Hop("tls", "127.0.0.1", 5061)
     stage.output.name(Hop("tls", "192.0.2.1", 5061), "pbx.test")

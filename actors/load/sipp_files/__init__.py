@@ -1,0 +1,1 @@
+"""Loads whose calls are those of a scenario file of SIPp."""

@@ -1,0 +1,225 @@
+"""The calls of a load whose file is one of SIPp: begun by the schedule, judged by the file, reported like any other.
+
+An arrival is one run of the file. Its row has the final response to the first request, whatever its method, and the
+times of that. Where a message goes is decided by the target of the load, never by the file. Every call worker has its
+own global variables and its own copy of the rows of `-inf`.
+"""
+
+import logging
+import os
+import time
+from random import Random
+from typing import Final
+
+from sipswarm.sipcore.message.uri import Uri
+
+from ...call_worker.actor_table import ActorTable
+from ...call_worker.call_factory import CallFactory
+from ...config import LoadConfig
+from ...errors import Overloaded
+from ...runtime.actor_loop import ActorLoop
+from ...sipp.call.context import CallContext, CallIdentity
+from ...sipp.call.defaults import Local
+from ...sipp.call.dialog import Dialog
+from ...sipp.call.machine import ScenarioCall
+from ...sipp.call.script import Script
+from ...sipp.call.settings import Settings
+from ...sipp.call.statistics import EndedBy, Failure, Figures
+from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
+from ...sipp.injection_reading import read_injection
+from ...sipp.program_reader import read, runnable
+from ...sipp.scenario_file import label_of, read_file
+from ...sipp.variables import Variables
+from ...transport.output import SipOutput
+from ..expectations import NO_CALL
+from ..requests.ends import Begun, RequestEnds, Result, outcome_of
+from ..requests.route import Route
+from ..starter import Ended, Starter
+from .call import FileCall
+
+SERVICE: Final = "service"
+"""`[service]` where the target has no user."""
+OUTCOMES: Final = {
+    Failure.RECV_TIMEOUT: "timeout",
+    Failure.MAX_RETRANS: "timeout",
+    Failure.TRANSPORT: "transport_error",
+    Failure.CANNOT_SEND: "not_sent",
+}
+"""The outcome of a run whose first request got no final response, by its failure."""
+REASONS: Final = {Failure.TRANSPORT: "transport_error", Failure.CANNOT_SEND: "no_transport"}
+"""Failures that have another name in rows."""
+_logger = logging.getLogger(__name__)
+
+
+class FileCalls(Starter):
+    """The calls of one call worker.
+
+    Args:
+        route: of their messages.
+        ends: takes those that are over.
+        listener: from which they leave.
+
+    Raises:
+        ConfigurationError: the file or its rows cannot be taken.
+    """
+
+    places_calls = False
+
+    def __init__(
+        self,
+        config: LoadConfig,
+        route: Route,
+        factory: CallFactory,
+        actors: ActorTable,
+        actor_loop: ActorLoop,
+        output: SipOutput,
+        ends: RequestEnds,
+    ) -> None:
+        self.label = label_of(config.scenario)
+        self._config = config
+        self._factory = factory
+        self._actors = actors
+        self._actor_loop = actor_loop
+        self._ends = ends
+        self._hop = route.hop
+        self._output = output
+        program = runnable(
+            read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
+        )
+        self._script = Script(program, Settings(pause=config.hold))
+        self._everyone = self._script.layout.global_values({})
+        local = route.local()
+        self._listener = local.listener
+        target = Uri.parse(config.target)
+        self._injection = read_injection([config.data] if config.data else [], seed=config.seed)
+        media_port = factory.parked_port(local.listener)
+        self._surroundings = Surroundings(
+            texts=texts_of(
+                remote=route.hop,
+                remote_host=target.host,
+                local=local.seen,
+                media_ip=local.seen.host,
+                service=target.user or SERVICE,
+                users=-1,
+            ),
+            numbers={
+                **numbers_of(remote=route.hop, local=local.seen),
+                **dict.fromkeys(("media_port", "auto_media_port", "rtpstream_audio_port"), media_port),
+            },
+            pid=os.getpid(),
+            wall=time.time() - time.monotonic(),
+            injection=self._injection,
+            file=_no_file,
+        )
+        self._open: dict[FileCall, tuple[Begun, Ended]] = {}
+        self._said: set[int] = set()
+
+    def begin(self, index: int, planned: float, ended: Ended) -> bool:
+        """Begin a run of the file."""
+        if self._factory.is_full:
+            raise Overloaded(f"{self._actors.taken} calls are live in this worker; raise --max-calls or --call-workers")
+        call_id = self._factory.new_call_id()
+        number = index + 1
+        identity = CallIdentity(call_id=call_id, number=number, rows=self._injection.rows_of(index))
+        context = CallContext(
+            self._surroundings,
+            identity,
+            Dialog(self._script.settings.base_cseq),
+            Variables(self._script.layout, everyone=self._everyone),
+            Random((self._config.seed << 40) ^ index),
+        )
+        local = self._output.addresses.hops[self._listener]
+        machine = ScenarioCall(
+            self._script,
+            context,
+            is_reliable=self._hop.is_reliable,
+            local=Local(
+                local.transport.upper(),
+                f"{context.text('local_ip')}:{context.number('local_port')}",
+                f"z9hG4bK-{self._surroundings.pid}-{number}-end",
+                f"{self._surroundings.pid}-{number}",
+            ),
+        )
+        now = self._actor_loop.now()
+        actor = FileCall(machine, call_id, self._send, self._over, now + self._config.run_time)
+        self._open[actor] = (self._ends.began(call_id, planned, index), ended)
+        self._actors.add(actor, (call_id.encode(),))
+        self._actors.reserve(1)
+        self._actor_loop.guarded(actor, actor.begin, now)
+        self._actor_loop.touch(actor)
+        return True
+
+    @property
+    def running(self) -> int:
+        """Number of calls that are not over."""
+        return len(self._open)
+
+    def cancel(self) -> None:
+        """Give all calls up."""
+        now = self._actor_loop.now()
+        for actor in tuple(self._open):
+            self._actor_loop.guarded(actor, actor.drain, now)
+            self._actor_loop.touch(actor)
+
+    def _send(self, data: bytes) -> None:
+        """Send a message as it is."""
+        self._output.send_as_is(self._listener, data, self._hop)
+
+    def _over(self, actor: FileCall, failed: bool) -> None:
+        """Report a call that is over."""
+        found = self._open.pop(actor, None)
+        if found is None:
+            return
+        begun, ended = found
+        self._actors.reserve(-1)
+        figures = actor.call.figures
+        _note_times(begun, figures, self._actor_loop.now())
+        if figures.failure is not None and figures.line not in self._said:
+            self._said.add(figures.line)
+            _logger.warning("call %s failed: %s", actor.call_id, figures.detail)
+        result = _result_of(figures, actor, failed=failed)
+        closed = "confirmed" if figures.bye_answered_at or figures.ended_by is EndedBy.REMOTE else ""
+        failure = "run_time" if actor.is_overdue else _reason_of(figures.failure)
+        self._ends.over(begun, result, closed=closed, by=figures.ended_by.value or "local", failure=failure)
+        ended(False)
+
+
+def _note_times(begun: Begun, figures: Figures, now: float) -> None:
+    """Note the times of a run."""
+    times = begun.times
+    if figures.first_at:
+        times.sent_invite(figures.first_at)
+    if figures.provisional_at:
+        times.responded(180, figures.provisional_at)
+    if figures.answered_at:
+        times.responded(figures.code, figures.answered_at)
+        if figures.code < 300:
+            times.accepted(figures.answered_at)
+    if figures.bye_at and figures.ended_by is EndedBy.LOCAL:
+        times.sent_bye(figures.bye_at)
+        if figures.bye_answered_at:
+            times.bye_over(200, figures.bye_answered_at, answered=True)
+    elif figures.bye_at:
+        times.got_bye(figures.bye_at)
+    times.over(figures.bye_at or figures.ended_at or now)
+
+
+def _result_of(figures: Figures, actor: FileCall, *, failed: bool) -> Result:
+    """Return what became of the first request of a run."""
+    cause = "internal_error" if failed else "drained" if actor.is_drained else ""
+    if figures.code:
+        return Result(outcome_of(figures.code), figures.code, cause=cause)
+    if cause:
+        return Result("cancelled", cause=cause)
+    if figures.failure is None:
+        return Result(NO_CALL)
+    return Result(OUTCOMES.get(figures.failure, "cancelled"))
+
+
+def _reason_of(failure: Failure | None) -> str:
+    """Return the name of a failure in rows; empty = there is none."""
+    return "" if failure is None else REASONS.get(failure, failure.value)
+
+
+def _no_file(name: str) -> str:
+    raise ValueError("files within messages are not read yet")

@@ -1,0 +1,164 @@
+"""Loads whose file is one of SIPp: what reaches a peer, and what the run is judged by."""
+
+import csv
+import json
+import os
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sipswarm.actors.cli import main
+from sipswarm.actors.sipp.scenario_file import text_of
+from sipswarm.sipcore.message.messages import Request, Response
+from tests.e2e.agents import Peer, reply
+from tests.e2e.counting_uas import CountingUas
+from tests.e2e.in_thread import InThread
+from tests.e2e.test_command_line import SECONDS, Running, was
+from tests.interop.processes import wait_until
+
+QUIET = ["--quiet", "--metrics", "off", "--media-workers", "1"]
+
+
+def load(target: str, tmp_path: Path, file: str, *options: str) -> tuple[int, dict[str, Any], list[dict[str, str]]]:
+    """Run a load with a file; its exit code, summary and rows."""
+    path = tmp_path / "calls.xml"
+    path.write_text(file)
+    out = tmp_path / "out"
+    code = main(["load", target, "-sf", str(path), *options, *QUIET, "--out", str(out)])
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return code, summary, list(csv.DictReader((out / "calls.csv").read_text().splitlines()))
+
+
+class Busy(Peer):
+    """Refuses every tenth INVITE with 486, and answers all else."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answers)
+        self._invites = 0
+
+    def _answers(self, request: Request) -> Sequence[Response]:
+        if request.method == "ACK":
+            return []
+        if request.method != "INVITE":
+            return [reply(request, 200)]
+        self._invites += 1
+        return [reply(request, 486) if self._invites % 10 == 0 else reply(request, 200, peer=self)]
+
+
+def test_every_tenth_call_is_refused_and_fails_by_what_the_file_expects(tmp_path: Path) -> None:
+    with InThread(Busy()) as peer:
+        code, summary, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, text_of("uac"), "-m", "50", "-r", "100")
+        assert was(code, 1), summary
+        assert len(rows) == 50
+        assert [row["failure"] for row in rows if row["failure"]] == ["unexpected_message"] * 5
+        assert sorted(row["code"] for row in rows) == ["200"] * 45 + ["486"] * 5
+        assert {row["closed"] for row in rows if row["code"] == "200"} == {"confirmed"}
+        assert {row["scenario"] for row in rows} == {"calls"}
+        methods = peer.methods()
+        assert {each: methods.count(each) for each in ("INVITE", "BYE")} == {"INVITE": 50, "BYE": 45}
+    assert {each["reason"]: each["calls"] for each in summary["failures"]} == {"unexpected_message": 5}
+
+
+def test_what_stands_behind_the_slashes_of_a_call_id_finds_the_call_worker(tmp_path: Path) -> None:
+    file = text_of("uac").replace("Call-ID: [call_id]", "Call-ID: own///[call_id]")
+    assert "own///" in file
+    with CountingUas() as uas:
+        code, summary, rows = load(uas.address, tmp_path, file, "-m", "30", "-r", "100", "--call-workers", "3")
+    assert was(code, 0), summary
+    assert [row["failure"] for row in rows] == [""] * 30
+    assert len(uas.users) == 30
+
+
+def test_requests_outside_of_calls_are_judged_by_the_file_too(tmp_path: Path) -> None:
+    file = """<scenario>
+      <send><![CDATA[
+        OPTIONS sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+        Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+        From: <sip:a@[local_ip]>;tag=[pid]a[call_number]
+        To: <sip:b@[remote_ip]>
+        Call-ID: [call_id]
+        CSeq: [cseq] OPTIONS
+        X-Row: [field0]
+        Content-Length: 0
+
+      ]]></send>
+      <recv response="404"/>
+    </scenario>"""
+    rows_file = tmp_path / "rows.csv"
+    rows_file.write_text("SEQUENTIAL\none\ntwo\n")
+    options = ["-m", "4", "-r", "50", "-inf", str(rows_file), "--call-workers", "2"]
+    with InThread(Peer(lambda request: [reply(request, 404)])) as peer:
+        code, summary, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, *options)
+        assert was(code, 0), summary
+        assert sorted(each.headers.get("X-Row") or "" for each in peer.requests) == ["one", "one", "two", "two"]
+    assert [(row["code"], row["failure"]) for row in rows] == [("404", "")] * 4
+
+
+def test_a_call_without_an_answer_fails_by_what_it_waited_for(tmp_path: Path) -> None:
+    file = text_of("uac").replace('retrans="500"', 'retrans="20"')
+    with InThread(Peer(lambda request: [])) as peer:
+        code, _, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "2", "-r", "50")
+    assert was(code, 1)
+    assert [(row["outcome"], row["failure"]) for row in rows] == [("timeout", "max_retrans")] * 2
+
+
+def test_a_message_that_is_too_long_for_a_datagram_costs_its_call_only(tmp_path: Path) -> None:
+    file = text_of("uac").replace("Contact:", f"X-Long: {'x' * 70_000}\n      Contact:")
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        code, _, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "2", "-r", "50")
+        assert peer.requests == []
+    assert code != 0
+    assert [row["failure"] for row in rows] == ["transport_error"] * 2
+
+
+@pytest.mark.parametrize("size", [2000, 8000])
+def test_a_long_message_stays_as_it_is_on_udp(tmp_path: Path, size: int) -> None:
+    file = text_of("uac").replace("Contact:", f"X-Long: {'x' * size}\n      Contact:")
+    with InThread(Busy()) as peer:
+        code, summary, _ = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "1")
+        assert was(code, 0), summary
+        assert len(peer.requests[0].headers.get("X-Long") or "") == size
+
+
+def test_calls_that_last_too_long_are_hung_up_and_fail(tmp_path: Path) -> None:
+    file = text_of("uac").replace("<pause/>", '<pause milliseconds="60000"/>')
+    assert "60000" in file
+    with InThread(Busy()) as peer:
+        code, summary, rows = load(
+            f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "2", "-r", "50", "--run-time", "300ms"
+        )
+        wait_until(lambda: peer.methods().count("BYE") == 2, SECONDS, "the BYE of each call")
+    assert code in (98, 107), summary
+    assert [row["failure"] for row in rows] == ["run_time"] * 2
+
+
+def test_the_end_of_a_run_hangs_its_calls_up(tmp_path: Path) -> None:
+    path = tmp_path / "calls.xml"
+    path.write_text(text_of("uac").replace("<pause/>", '<pause milliseconds="60000"/>'))
+    with CountingUas() as uas:
+        run = Running(
+            "load", uas.address, "-sf", str(path), "-m", "3", "-r", "50", "--out", str(tmp_path / "out"), *QUIET
+        )
+        try:
+            wait_until(lambda: len(uas.live) == 3, SECONDS, "three calls")
+            code, _ = run.end(signal.SIGINT)
+        finally:
+            run.close()
+        wait_until(lambda: not uas.live, SECONDS, "the BYE of each call")
+    assert code == 105
+    rows = list(csv.DictReader((tmp_path / "out" / "calls.csv").read_text().splitlines()))
+    assert [row["cause"] for row in rows] == ["drained"] * 3
+
+
+def test_messages_on_the_wire_are_the_files_own(tmp_path: Path) -> None:
+    with InThread(Busy()) as peer:
+        code, summary, _ = load(f"127.0.0.1:{peer.port}", tmp_path, text_of("uac"), "-m", "1")
+        assert was(code, 0), summary
+        invite = peer.requests[0].to_bytes().decode()
+    assert re.search(r"branch=z9hG4bK-\d+-1-0\r\n", invite)
+    assert "Content-Length:   " in invite, "SIPp's five places"
+    assert str(os.getpid()) not in invite, "it is the process of a call worker"
