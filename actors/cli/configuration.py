@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from ..diagnosis import log_lines
 from ..errors import ConfigurationError
 from ..host.named_files import read_octets
+from .loads import sipp_options
 from .terminal import echo
 from .values import FilePath
 
@@ -62,6 +63,10 @@ class Verb(click.Command):
         ]
         if self.name is not None:
             Verb.known[self.name] = self
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an option of SIPp that is not there is an error that says what to write instead."""
+        return super().parse_args(ctx, sipp_options.understood(ctx, args))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb, or show its configuration."""

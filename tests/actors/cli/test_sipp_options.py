@@ -1,0 +1,62 @@
+"""Options of SIPp on our command line: each that is not there is one line that says what to write instead."""
+
+import click
+import pytest
+
+from sipswarm.actors.cli import main
+from sipswarm.actors.cli.app import cli
+from sipswarm.actors.cli.loads.sipp_options import understood
+from sipswarm.actors.sipp.options import OPTIONS
+
+VERBS = ("load", "answer", "robot", "call")
+LOAD = click.Context(cli.commands["load"], info_name="load")
+
+
+def names_of(verb: str) -> set[str]:
+    """The options that a verb has."""
+    return {name for parameter in cli.commands[verb].params for name in parameter.opts}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_of_sipp_that_a_verb_lacks_says_what_to_write(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = [name for name in OPTIONS if name not in names_of(verb)]
+    assert "-trace_err" in lacking
+    for name in lacking:
+        assert main([verb, "127.0.0.1:9", name, *["1"] * OPTIONS[name].values]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"sipswarm {verb}: {name} is an option of SIPp")
+        assert OPTIONS[name].taken or OPTIONS[name].text in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["a@b", "-t", "u1", "-r", "5"], ["a@b", "-t", "udp", "-r", "5"]),
+        (["a@b", "-t", "t1"], ["a@b", "-t", "tcp"]),
+        (["a@b", "-t", "l1"], ["a@b", "-t", "tls"]),
+        (["a@b", "-t", "tls"], ["a@b", "-t", "tls"]),
+        (["-s", "-rp", "a@b"], ["-s", "-rp", "a@b"]),
+        (["--header", "-mp", "-t", "udp"], ["--header", "-mp", "-t", "udp"]),
+        (["--", "-mp"], ["--", "-mp"]),
+        (["a@b", "-t"], ["a@b", "-t"]),
+        (["a@b", "--quiet", "-t", "u1"], ["a@b", "--quiet", "-t", "udp"]),
+    ],
+)
+def test_what_is_meant_is_taken_and_values_are_left_alone(arguments: list[str], found: list[str]) -> None:
+    assert understood(LOAD, arguments) == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a@b", "-t", "un"], "-t un: there is no such transport; write udp, tcp or tls"),
+        (["a@b", "--quiet", "-mp", "6000"], "-mp is an option of SIPp: write --rtp-ports FIRST-LAST"),
+        (["-rp", "2000", "a@b"], "-rp is an option of SIPp: write a fraction in -r"),
+    ],
+)
+def test_what_is_not_there_is_refused(arguments: list[str], said: str) -> None:
+    with pytest.raises(click.UsageError) as raised:
+        understood(LOAD, arguments)
+    assert raised.value.message.startswith(said)
