@@ -1,8 +1,8 @@
 """The rows of a load's data file: SIPp's form (`-inf`) and plain CSV with a header. Pure but for reading the file.
 
-SIPp's form is that of `sipp_rows`; its fields are called field0, field1, … here, and one that a row lacks is empty.
-Otherwise the first line names the columns, separated by `,` or `;`. Such a file is read as a whole and checked line by
-line: a row with another number of fields than the columns must never be taken in part.
+SIPp's form is that of `sipp_rows`; its fields are called field0, field1, … here. Otherwise the first line names the
+columns, separated by `,` or `;`. A file is read as a whole and checked line by line: a row with another number of
+fields than the columns must never be taken in part.
 """
 
 import csv

@@ -151,7 +151,7 @@ def test_rows_of_sipps_form_come_with_their_numbers_and_empty_fields(tmp_path: P
     log = tmp_path / "log"
     text = f"async def scenario(ua, row):\n    open({str(log)!r}, 'a').write(f'{{row.field(0)}}|{{row.field(1)}}\\n')\n"
     (tmp_path / "scenario.py").write_text(text)
-    (tmp_path / "rows.csv").write_text("SEQUENTIAL,PRINTF=4,PRINTFOFFSET=10,PRINTFMULTIPLE=2\nuser%04d;x\nother%d\n")
+    (tmp_path / "rows.csv").write_text("SEQUENTIAL,PRINTF=4,PRINTFOFFSET=10,PRINTFMULTIPLE=2\nuser%04d;x\nother%d;\n")
     files = ["--scenario", str(tmp_path / "scenario.py"), "-inf", str(tmp_path / "rows.csv")]
     code, _ = load("127.0.0.1:9", tmp_path, *files, "-m", "5")
     assert was(code, 0)
