@@ -72,7 +72,7 @@ READ_CAUSES = {
 """How often a file reads a cause out of a text. pylibsrtp says only in its text that a packet came before."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 32, "UserAgent methods": 28, "__init__ parameters": 26},
+    "actors/agent/user_agent.py": {"imports": 32, "UserAgent methods": 29, "__init__ parameters": 26},
     "actors/bus/link.py": {"RouterLink attributes": 23, "DealerLink attributes": 22, "__init__ parameters": 13},
     "actors/call/actor.py": {"imports": 18, "CallActor attributes": 24, "CallActor methods": 37},
     "actors/call/media.py": {"CallMedia attributes": 21, "CallMedia methods": 50},
@@ -92,7 +92,7 @@ LARGER = {
     "actors/process/applications.py": {"imports": 13},
     "actors/process/load_application.py": {"imports": 13},
     "actors/process/roles.py": {"imports": 13},
-    "actors/robots/agent.py": {"RobotAgent methods": 33},
+    "actors/robots/agent.py": {"RobotAgent methods": 34},
     "actors/supervisor/child_process.py": {"ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/supervisor/supervisor.py": {"imports": 19, "Supervisor attributes": 33},
@@ -112,7 +112,7 @@ LARGER = {
     "media/rtp/reception.py": {"Reception attributes": 29},
     "media/endpoint.py": {"imports": 13, "StreamEndpoint attributes": 32},
     "sipcore/session/session_record.py": {"imports": 13},
-    "sipswarm/pytest_plugin/phones.py": {"KeepingAgent methods": 28},
+    "sipswarm/pytest_plugin/phones.py": {"KeepingAgent methods": 29},
 }
 """Classes, functions and files beyond the limits, with their size."""
 

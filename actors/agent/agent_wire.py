@@ -11,6 +11,7 @@ from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback
 from ..trace.printed import PrintedMessages
+from ..transport.names.addresses import is_address
 from .bound_node import BoundNode
 from .node import EmbeddedNode
 from .own_identity import OwnIdentity, server_uri, uri_in
@@ -62,6 +63,24 @@ class AgentWire:
         self._node.parts  # noqa: B018 - it must run
         target = uri_in(self._who.complete(uri, "uri"))
         return await self._routes.resolve(self._routes.server_of(target, self._who.usual.route) or target)
+
+    def local_address(self, host: str, transport: str = "udp") -> str:
+        """Return the address of this host that a remote one sees, by the leg and the route there.
+
+        Args:
+            host: an IP address, IPv6 without brackets.
+            transport: udp, tcp or tls.
+
+        Raises:
+            ConfigurationError: it is no address, or no leg has that transport and IP version.
+        """
+        addresses = self._node.parts.output.addresses
+        if not isinstance(host, str) or not is_address(host):
+            raise ConfigurationError(f"host {said(host)} is no IP address; resolve_uri finds that of a name")
+        index = addresses.for_hop(Hop(transport, host, 5060)) if isinstance(transport, str) else None
+        if index is None:
+            raise ConfigurationError(f"transport {said(transport)}: no leg has it with the IP version of {host}")
+        return addresses.toward(index, host).seen.host
 
     async def deliver(self, message: Request | Response | bytes, to: str, *, leg: int | str | None = None) -> None:
         """Send a message or octets once, as they are: no transaction repeats it, and no answer is awaited.

@@ -57,7 +57,7 @@ class _OwnMetric:
         if given.keys() != set(labels):
             wanted = f"the labels {', '.join(labels)}" if labels else "no labels"
             raise ConfigurationError(f"{self.name} has {wanted}, not {', '.join(given) or 'none'}")
-        return tuple(str(given[each])[:LONGEST_VALUE] for each in labels)
+        return tuple(_label_value(each, given[each]) for each in labels)
 
     def _counted(self, labels: Mapping[str, object]) -> float:
         return self._totals.counted(self.name, self._labels(labels))
@@ -75,7 +75,8 @@ class OwnCounter(_OwnMetric):
             labels: the value of each label.
 
         Raises:
-            ConfigurationError: the amount is no such number, or the labels are others.
+            ConfigurationError: the amount is no such number, the labels are others, or the value of one is neither text
+                nor a number.
         """
         if _number("amount", amount) < 0:
             raise ConfigurationError(f"{self.name}: a counter cannot go down by {amount!r}; a gauge can")
@@ -182,6 +183,13 @@ def _checked_name(name: Any) -> str:
             f"name {said(name)} cannot be that of a metric; write a-z, 0-9 and _, without an end such as _count"
         )
     return name if name.startswith(PREFIX) else f"{PREFIX}{name}"
+
+
+def _label_value(label: str, given: object) -> str:
+    """Return the value of a label as text; ConfigurationError when it is neither text nor a number."""
+    if not isinstance(given, str | int | float) or (isinstance(given, int) and abs(given) > MOST):
+        raise ConfigurationError(f"the label {label} is {said(given)}, neither text nor a number")
+    return str(given)[:LONGEST_VALUE]
 
 
 def _number(what: str, given: Any) -> float:

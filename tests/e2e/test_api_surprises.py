@@ -446,3 +446,15 @@ def test_a_call_that_cannot_be_sent_says_so_and_why() -> None:
             assert (error.value.status, "sent" in error.value.reason) == (503, False)
 
     run(scenario, "udp:127.0.0.1:0", "tcp:127.0.0.1:0")
+
+
+def test_the_local_address_toward_a_host_is_that_of_the_leg_or_of_the_route() -> None:
+    async def main() -> None:
+        async with agent("sip:alice@127.0.0.1", "udp:127.0.0.2:0", "tcp:0.0.0.0:0", "udp:[::]:0") as alice:
+            assert alice.local_address("127.0.0.1") == "127.0.0.2"
+            assert alice.local_address("127.0.0.3", "tcp") == "127.0.0.1"
+            assert alice.local_address("::1") == "::1"
+            with pytest.raises(ConfigurationError, match="no leg has it"):
+                alice.local_address("::1", "tcp")
+
+    asyncio.run(main())

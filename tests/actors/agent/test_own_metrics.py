@@ -156,3 +156,14 @@ def test_metrics_and_all_series_are_bounded_and_the_largest_snapshot_fits_a_fram
     own = 100_000  # what the process counts besides
     assert len(octets) + counts + own < wire.MAX_FRAME
     assert wire.decode(octets).records == [snapshot]
+
+
+@pytest.mark.parametrize("value", [None, b"soup", ["soup"], object(), pytest.param(10**5000, id="huge")])
+def test_a_label_is_text_or_a_number(value: object) -> None:
+    totals = Totals()
+    orders = counter(totals, labels="dish")
+    with pytest.raises(ConfigurationError, match=r"the label dish is .* neither text nor a number"):
+        orders.inc(dish=value)
+    orders.inc(dish=True)
+    orders.inc(dish=1.5)
+    assert [row[1] for row in rows_of(totals, "robot_orders_total")] == [("True",), ("1.5",)]

@@ -404,6 +404,8 @@ AGENT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "deliver message": (lambda ua, bad: ua.deliver(bad, SERVER), (None, "x", 5, True, {}, object(), HUGE)),
     "deliver to": (lambda ua, bad: ua.deliver(b"x", bad), (*NO_SERVER, "")),
     "deliver leg": (lambda ua, bad: ua.deliver(b"x", SERVER, leg=bad), NO_LEG),
+    "local_address host": (lambda ua, bad: ua.local_address(bad), (*NO_TEXT, "", "name", "127.0.0.1:5", "[::1]")),
+    "local_address transport": (lambda ua, bad: ua.local_address("127.0.0.1", bad), (*NO_TEXT, "", "UDP", "sctp")),
     "print_messages file": (lambda ua, bad: ua.print_messages(bad), (5, True, "x", b"x", {}, object(), HUGE)),
     "counter name": (lambda ua, bad: ua.counter(bad), NO_NAMES),
     "counter help": (lambda ua, bad: ua.counter("x", bad), NO_TEXT),
