@@ -18,7 +18,6 @@ from sipswarm.sipcore.session.dialog import session_key
 from ..bus.messages import SendFailed, SipReceived
 from ..call.actor import CallActor
 from ..counting.totals import Totals
-from ..runtime.actor import OctetActor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import takes
 from ..runtime.outbox import Remark
@@ -94,9 +93,7 @@ class SipInput:
             box.end()
 
     def _handle(self, record: SipReceived, now: float) -> None:
-        octet_actor = self._actors.octet_actor_of(record.data)
-        if octet_actor is not None:
-            self._hand_over(octet_actor, record, now)
+        if self._is_taken_as_it_is(record, now):
             return
         if self._arrivals.is_stranger(record.host) and not self._is_expected(record.data):
             self._arrivals.count_stranger()
@@ -141,8 +138,11 @@ class SipInput:
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
 
-    def _hand_over(self, actor: OctetActor, record: SipReceived, now: float) -> None:
-        """Give an actor a message as it came."""
+    def _is_taken_as_it_is(self, record: SipReceived, now: float) -> bool:
+        """Give a message to the actor that takes octets; False = its Call-ID has none."""
+        actor = self._actors.octet_actor_of(record.data)
+        if actor is None:
+            return False
         if self._output.trace is not None:
             call_id = peek.call_id(record.data) or b""
             self._output.trace.received(call_id.decode("utf-8", "surrogateescape"), record)
@@ -150,6 +150,7 @@ class SipInput:
         self._actor_loop.note_cause(actor, record.data)
         self._actor_loop.look_at(actor)
         self._actor_loop.guarded(actor, actor.receive_octets, record.data, now)
+        return True
 
     def _take_new(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """Give a request without an actor to `Arrivals`, unless its caller's calls have ended processes."""

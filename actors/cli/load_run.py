@@ -26,8 +26,8 @@ from ..load.page import page_of
 from ..load.report import Ending, Report, Result
 from ..load.results import Results, written
 from ..load.run_ends import row_of_lost
-from ..load.scenario import name_of
 from ..load.schedule import Plan, Share
+from ..load.starter import name_of
 from ..load.thresholds import Threshold
 from ..supervisor.node_totals import ProcessFigures
 from . import run

@@ -24,7 +24,7 @@ from ..host import kernel, lasting, systemd
 from ..host.event_loop import new_event_loop
 from ..host.roll import OpenCall
 from ..load.cdr import Cdr
-from ..load.scenario import name_of
+from ..load.starter import name_of
 from ..scripts import user_file
 from ..supervisor.exposition import MetricsServer
 from ..supervisor.node_totals import NodeTotals

@@ -20,7 +20,7 @@ from sipswarm.sipcore.session.events import Cause
 
 from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
-from ..config import CALL_METHOD, LoadConfig
+from ..config import LoadConfig
 from ..diagnosis.crash_log import FAILURES
 from ..errors import CallEnded, CallError, ConfigurationError, Overloaded
 from ..host.permits import LiveBound, Permits
@@ -28,26 +28,15 @@ from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
 from ..scripts import user_file
 from ..scripts.data import Data, Row
-from ..sipp import scenario_file
 from .run_ends import RunEnds
 from .scenario_run import RUN_TIME, SCENARIO_ERROR, OtherCalls, Run, RunRoll
-from .starter import PLAIN, Ended, Starter
+from .starter import DEFAULT_NAME, Ended, Starter
 
-DEFAULT_NAME: Final = "scenario"
 SETUP_TIME: Final = 60.0
 """Seconds that `setup(ua)` may take."""
 CANCEL_TIME: Final = 2.0
 """Seconds that a cancelled run has for its own clean-up."""
 _logger = logging.getLogger(__name__)
-
-
-def name_of(config: LoadConfig) -> str:
-    """Return the scenario label of a load's calls or requests: the scenario's name, or the method of requests."""
-    if scenario_file.is_named(config.scenario):
-        return scenario_file.label_of(config.scenario)
-    if config.scenario:
-        return user_file.split(config.scenario, DEFAULT_NAME)[1]
-    return PLAIN if config.method == CALL_METHOD else config.method
 
 
 class Scenario(Starter):

@@ -3,11 +3,26 @@
 from collections.abc import Callable
 from typing import Final
 
+from ..config import CALL_METHOD, LoadConfig
+from ..scripts import user_file
+from ..sipp import scenario_file
+
 PLAIN: Final = "call"
 """Label of the calls of a load without a scenario."""
 
+DEFAULT_NAME: Final = "scenario"
+"""Function of a Python file that a load names without one."""
 Ended = Callable[[bool], None]
 """Called when a call or a run that was begun is over; True = it was held back by a local bound."""
+
+
+def name_of(config: LoadConfig) -> str:
+    """Return the label of a load's arrivals: the name of the scenario or of its file, or the method of requests."""
+    if scenario_file.is_named(config.scenario):
+        return scenario_file.label_of(config.scenario)
+    if config.scenario:
+        return user_file.split(config.scenario, DEFAULT_NAME)[1]
+    return PLAIN if config.method == CALL_METHOD else config.method
 
 
 class Starter:

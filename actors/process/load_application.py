@@ -15,8 +15,7 @@ from ..load.scenario import Scenario
 from ..load.schedule import Plan, Share, Stream
 from ..load.starter import Starter
 from ..robots.agents import Agents
-from ..sipp import scenario_file
-from .load_starters import file_calls, plain
+from .load_starters import names_file, plain
 
 
 def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGenerator:
@@ -44,9 +43,7 @@ def load_generator(worker: CallWorker, config: LoadConfig, roll: Roll) -> LoadGe
 
 
 def _starter(worker: CallWorker, config: LoadConfig, bound: LiveBound, roll: Roll) -> Starter:
-    if scenario_file.is_named(config.scenario):
-        return file_calls(worker, config, roll)
-    if config.scenario:
+    if config.scenario and not names_file(config):
         return _scenario(worker, config, bound, roll)
     return plain(worker, config, roll)
 

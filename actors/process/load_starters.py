@@ -1,4 +1,4 @@
-"""What begins the arrivals of a load without a scenario: composed of the parts of a call worker, by the method."""
+"""What begins the arrivals of a load without a scenario in Python: composed of the parts of a call worker."""
 
 from ..call_worker.worker import CallWorker
 from ..config import CALL_METHOD, LoadConfig
@@ -11,11 +11,11 @@ from ..load.requests.single import SingleRequests
 from ..load.requests.subscriptions import SUBSCRIBE, SubscriptionArrivals
 from ..load.sipp_files.calls import FileCalls
 from ..load.starter import Starter
-from ..sipp.scenario_file import label_of
+from ..sipp.scenario_file import is_named, label_of
 
 
 def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
-    """Return what begins the arrivals of a load without a scenario: calls, or requests.
+    """Return what begins the arrivals of a load without a scenario in Python: calls, requests, or runs of a file.
 
     Args:
         roll: of the slot.
@@ -24,17 +24,12 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
         ConfigurationError: the target cannot be found, no listener reaches it, or the data cannot be taken.
     """
     route = Route(config, worker.arrivals.account, worker.output, worker.factory)
+    if names_file(config):
+        ends = _ends(worker, config, label_of(config.scenario), roll)
+        return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends)
     if config.method == CALL_METHOD:
         return PlainCalls(config, route, worker.factory, roll, worker.actor_loop, rtp_timeout=worker.config.rtp_timeout)
-    ends = RequestEnds(
-        config,
-        config.method,
-        worker.metrics,
-        roll,
-        worker.actor_loop.now,
-        tell=worker.tell,
-        trace=lambda: worker.trace,
-    )
+    ends = _ends(worker, config, config.method, roll)
     if config.method == REGISTER:
         return RegistrationArrivals(
             config, route, worker.registrations, ends, worker.actor_loop, is_draining=lambda: worker.draining.begun
@@ -46,23 +41,12 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
     return SingleRequests(config, route, worker.requests, ends, is_draining=lambda: worker.draining.begun)
 
 
-def file_calls(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
-    """Return what begins the calls of a scenario file of SIPp.
+def names_file(config: LoadConfig) -> bool:
+    """Whether the scenario of a load is a file of SIPp."""
+    return is_named(config.scenario)
 
-    Args:
-        roll: of the slot.
 
-    Raises:
-        ConfigurationError: the target cannot be found, no listener reaches it, or the file cannot be taken.
-    """
-    ends = RequestEnds(
-        config,
-        label_of(config.scenario),
-        worker.metrics,
-        roll,
-        worker.actor_loop.now,
-        tell=worker.tell,
-        trace=lambda: worker.trace,
+def _ends(worker: CallWorker, config: LoadConfig, label: str, roll: Roll) -> RequestEnds:
+    return RequestEnds(
+        config, label, worker.metrics, roll, worker.actor_loop.now, tell=worker.tell, trace=lambda: worker.trace
     )
-    route = Route(config, worker.arrivals.account, worker.output, worker.factory)
-    return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends)

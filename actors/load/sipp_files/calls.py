@@ -63,6 +63,7 @@ class FileCalls(Starter):
         ConfigurationError: the file or its rows cannot be taken.
     """
 
+    runs = True
     places_calls = False
 
     def __init__(
