@@ -188,8 +188,9 @@ class Dispatcher:
     def start(self, at: float) -> None:
         """Do nothing: reading began when the last call worker was prepared."""
 
-    def settle(self) -> None:
-        """Do nothing: every number is up to date."""
+    def settle(self) -> bool:
+        """Return True: every number is up to date."""
+        return True
 
     def drain(self, within: float) -> None:
         """Do nothing: the call workers refuse new calls."""

@@ -57,6 +57,7 @@ class MediaWorker:
         self._waiting = totals.cell("sipswarm_bus_queue_messages", "media_events")
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
+        self._settled = False
         self._backlog: dict[int, deque[Any]] = {}
         self._unclaimed: dict[int, set[int]] = {}
         """Streams that the next incarnation of their call worker has sent no command to, by slot."""
@@ -95,9 +96,16 @@ class MediaWorker:
     def start(self, at: float) -> None:
         """Do nothing: call workers open the streams."""
 
-    def settle(self) -> None:
-        """Count the packets that came for streams that are over."""
-        self.engine.settle()
+    def settle(self) -> bool:
+        """Send the figures of the streams that are open, once; return whether all that was sent has been handled.
+
+        Call workers get nothing of these streams after the end of this process.
+        """
+        if not self._settled:
+            self._settled = True
+            self._attempt(_FAILED, self.engine.settle, time.monotonic())
+            self._flush()
+        return self._link.is_all_handled
 
     def drain(self, within: float) -> None:
         """Do nothing: streams end with their calls."""

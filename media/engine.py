@@ -246,9 +246,16 @@ class MediaEngine:
             self._context.attempt(_COMMAND, self._close, endpoint, now)
         self._arm(now)
 
-    def settle(self) -> None:
-        """Count what waits at the ports of streams that are over."""
+    def settle(self, now: float) -> None:
+        """Read what waits at all ports, and emit the figures of each open stream: the end of the engine is near.
+
+        Args:
+            now: seconds of the engine's clock.
+        """
         self._quarantine.count()
+        self._read(now)
+        for endpoint in self._endpoints.values():
+            self._emit(endpoint.owner, statistics_of(endpoint, now))
 
     def close(self) -> None:
         """Close every stream and descriptor."""

@@ -45,6 +45,8 @@ _READABLE: Final = int(zmq.POLLIN)
 """As a plain number: an `&` with a flag of an enum takes as long as reading the socket's events."""
 FRAMES_PER_TURN = 64
 """Frames handled before other callbacks of the loop get their turn."""
+TURNS_AT_ONCE: Final = 16
+"""Turns in which the frames of a peer that is gone are read: more than ZeroMQ holds of one peer."""
 TURN_TIME = 0.02
 """Seconds after which they get it in any case."""
 RECORDS_PER_FRAME = 128
@@ -296,6 +298,13 @@ class _Link:
         """Whether a frame waits; when none does, the next one makes the descriptor readable."""
         return not self._closed and int(self._socket.getsockopt(zmq.EVENTS)) & _READABLE != 0
 
+    def read_waiting(self) -> None:
+        """Handle the frames that have come already, such as the last ones of a peer that is gone; in a bounded time."""
+        for _ in range(TURNS_AT_ONCE):
+            self._drain()
+            if not self._readable():
+                break
+
     def _drain(self) -> None:
         self._drain_scheduled = False
         until = time.monotonic() + TURN_TIME
@@ -493,6 +502,11 @@ class RouterLink(_Link):
         for channel in list(self.channels.values()):
             self.post(channel, records)
 
+    @property
+    def is_all_handled(self) -> bool:
+        """Whether each peer that is there has handled what was sent to it."""
+        return all(channel.acknowledged >= channel.sent for channel in self.channels.values())
+
     def _is_there(self, channel: Channel) -> bool:
         return self._by_identity.get(channel.identity) is channel
 
@@ -501,10 +515,6 @@ class RouterLink(_Link):
 
     def _routing(self, channel: Channel) -> tuple[bytes, ...]:
         return (channel.identity,)
-
-    def read_waiting(self) -> None:
-        """Handle the frames that have come already, such as the last ones of a peer that is gone."""
-        self._drain()
 
     def forget(self, role: str, slot: int, incarnation: int) -> bool:
         """A peer is known to be gone; False when a newer incarnation has taken its place already, and stays."""
@@ -593,6 +603,7 @@ class DealerLink(_Link):
         socket.connect(endpoint)
         self.channel = Channel(b"", window)
         self.welcome = False
+        self._reads = True
         self._hello = Hello(role, slot, os.getpid())
         self._on_welcome = on_welcome
         super().__init__(
@@ -625,6 +636,13 @@ class DealerLink(_Link):
         """
         return self._post(self.channel, records)
 
+    def stop_reading(self) -> None:
+        """Leave what comes from now on to the next process of this slot: the peer keeps what is not acknowledged."""
+        self._reads = False
+
+    def _readable(self) -> bool:
+        return super()._readable() and self._reads
+
     def acknowledge_soon(self) -> None:
         """Acknowledge records that would be handled twice, if this process died before it has acknowledged them."""
         self._loop.call_later(ACKNOWLEDGE_SOON, self._acknowledge, self.channel)
@@ -643,9 +661,12 @@ class DealerLink(_Link):
     def gone(self, incarnation: int) -> None:
         """Take the death of the peer: look for the next one, unless that was linked before the death was known.
 
+        What the peer has sent before is handled first.
+
         Args:
             incarnation: of the peer that died.
         """
+        self.read_waiting()
         if not self.welcome or self.channel.incarnation <= incarnation:
             self.reconnect()
 

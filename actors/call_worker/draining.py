@@ -97,6 +97,11 @@ class Draining:
         """Whether a new INVITE that its sender will repeat is left to the next process."""
         return self.retiring and not self.begun and self._application.keeps_calls
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the record of each call that is over has left, or is the next process's."""
+        return all(call.state is not State.OVER or self._is_kept(call) for call in self._actors.live.values())
+
     def retire(self) -> None:
         """Take no new calls, hang up none, and report when the process can be replaced."""
         if not self.refuses:

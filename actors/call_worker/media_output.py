@@ -132,6 +132,7 @@ class MediaOutput:
     def gone(self, worker: int, incarnation: int) -> None:
         """Take the death of a media worker: link the next one, unless that was done before the death was known."""
         link = self._links[worker]
+        link.read_waiting()  # its last events came before it ended
         if not link.welcome or link.channel.incarnation <= incarnation:
             self._lost(worker)
             link.reconnect()

@@ -245,8 +245,13 @@ class CallWorker:
         """Start the applications: every process is linked."""
         self.applications.start(at)
 
-    def settle(self) -> None:
-        """Do nothing: every metric is up to date."""
+    def settle(self) -> bool:
+        """Read no more SIP; return whether no call that is over waits for the figures of its media.
+
+        Its record would be lost. What is not read is for the next process.
+        """
+        self._sip_link.stop_reading()
+        return self.draining.is_settled
 
     def drain(self, within: float) -> None:
         """Take no new calls; hang up the live ones after `within` seconds."""

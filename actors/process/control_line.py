@@ -62,6 +62,8 @@ class Child:
         self._reports_dropped = totals.cell("sipswarm_queue_dropped_total", "reports")
         self._call_records = totals.cell("sipswarm_call_records_total")
         self._report_timer: asyncio.TimerHandle | None = None
+        self._reported = 0
+        """Records that were sent to the supervisor up to the newest record of a call."""
         self._link = DealerLink(
             surroundings,
             config.endpoint("control"),
@@ -102,6 +104,11 @@ class Child:
         elif self._report_timer is None:
             self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
 
+    def settle(self) -> bool:
+        """Send the waiting reports; return whether the supervisor has all records of calls."""
+        self._flush_reports()
+        return not self._reports and self._link.channel.acknowledged >= self._reported
+
     def close(self) -> None:
         """Send the waiting reports and the last snapshot, and stop."""
         self._flush_reports()
@@ -140,6 +147,8 @@ class Child:
                 return
             for _ in batch:  # also those that could not be sent: they would stay at the head for ever
                 reports.popleft()
+            if any(record.__class__ is CallFinished for record in batch):
+                self._reported = self._link.channel.sent
 
     def _heartbeat(self) -> None:
         self._snapshot()

@@ -33,6 +33,9 @@ from .garbage import Collector
 
 ORPHAN_GRACE = 3.0
 """Seconds for hanging up after the supervisor has died, at most."""
+SETTLE_WITHIN = 1.0
+"""Seconds that the end of a process waits at most for what its role has to report; the supervisor waits longer."""
+SETTLE_LOOK = 0.01
 LAST_WORDS = 0.2
 """Seconds that the end of the process waits for the supervisor to read its last lines."""
 _logger = logging.getLogger(__name__)
@@ -60,8 +63,11 @@ class Role(Protocol):
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only this role handles."""
 
-    def settle(self) -> None:
-        """Count what only the end shows; the last snapshot leaves after it."""
+    def settle(self) -> bool:
+        """Count what only the end shows, and begin nothing new; return whether all is reported.
+
+        The last snapshot leaves after it.
+        """
 
     def close(self) -> None:
         """Close everything."""
@@ -82,7 +88,7 @@ class Process:
         self._title = order.name
         self.incarnation = order.incarnation
         self.loop = loop
-        self._orphaned = self._started = self._drained = False
+        self._orphaned = self._started = self._drained = self._settled = False
         self.files = order.files
         kernel.name_process(f"{running_node.RUNS}{self._title}")
         self.collector: Collector | None = None
@@ -138,7 +144,8 @@ class Process:
 
     def close(self) -> None:
         """Send the last snapshot and close everything."""
-        self._role.settle()
+        if not self._settled:
+            self._role.settle()
         self.child.close()
         self._role.close()
         for each in self.sockets:
@@ -173,6 +180,18 @@ class Process:
         kernel.name_process(f"{running_node.ENDS}{self._title}")
         self._role.drain(within)
 
+    def _stop(self, since: float) -> None:
+        """End the process when the supervisor has everything that its role had to report, or the time for that is over.
+
+        Args:
+            since: loop time of the order.
+        """
+        self._settled = self._role.settle()
+        if (self._settled and self.child.settle()) or self.loop.time() - since >= SETTLE_WITHIN:
+            self.loop.stop()
+        else:
+            self.loop.call_later(SETTLE_LOOK, self._stop, since)
+
     def _start(self, at: float) -> None:
         """Start the role, once, however often the supervisor orders it."""
         if not self._started:
@@ -186,7 +205,7 @@ class Process:
         elif kind is Drain:
             self._drain(record.within)
         elif kind is Stop:
-            self.loop.stop()
+            self._stop(self.loop.time())
         elif kind is WorkerDown:
             self._role.worker_down(record.role, record.slot, record.incarnation)
         elif kind is not Ready:

@@ -23,6 +23,7 @@ from sipswarm.media.messages import (
     StreamClosed,
     StreamOpened,
     StreamRefused,
+    StreamStatistics,
 )
 from sipswarm.media.sinks import Sink
 
@@ -167,6 +168,19 @@ def test_events_that_a_dead_call_worker_had_not_acknowledged_go_to_the_next_one(
         await stage.owner(0, 2)
         await until(lambda: len(stage.events) >= 2)
         assert [event.stream_id for event in stage.events] == [2, 0]
+
+    run(scene)
+
+
+def test_the_figures_of_open_streams_are_sent_once_before_the_end_and_their_receipt_is_awaited() -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send((OpenStream(1, "127.0.0.1"), OpenStream(2, "127.0.0.1"), CloseStream(2)))
+        await until(lambda: stage.of(StreamClosed))
+        assert not stage.worker.settle()
+        assert not stage.worker.settle()
+        await until(stage.worker.settle)
+        assert [event.stream_id for event in stage.of(StreamStatistics)] == [1]
 
     run(scene)
 

@@ -1,14 +1,17 @@
 """Processes that are replaced on purpose: calls go on or are waited for, nothing is refused where it need not be."""
 
 import asyncio
+import dataclasses
 import os
 import re
 import signal
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
+from sipswarm.actors.bus.messages import CallFinished
 from sipswarm.actors.config import NodeConfig, RobotConfig
 from sipswarm.actors.errors import CallRejected
 from sipswarm.actors.runtime.media_workers import WAIT
@@ -154,6 +157,89 @@ def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_
             await until(lambda: all(call.over for call in calls))
             assert [(call.state, call.bye_status) for call in calls] == [(State.ENDED, 200)] * len(calls)
             await peer.close()
+
+    run(main)
+
+
+def test_calls_that_end_while_their_call_worker_is_replaced_have_their_records(tmp_path: Path) -> None:
+    """Their streams are closed late, and only then are the figures of their media known."""
+
+    async def main() -> None:
+        config = dataclasses.replace(CONFIG, call_workers=1, tells_incoming=True)
+        async with node(tmp_path / "run", config) as supervisor, agent() as ua:
+            await until(lambda: supervisor._starter.pid is not None)
+            rows: list[CallFinished] = []
+            supervisor._on_call_finished = rows.append
+            calls = await asyncio.gather(*(ua.invite(target(supervisor), media="tone:440") for _ in range(12)))
+            await until(lambda: all(each.statistics.packets_received > 10 for each in calls))
+            before = processes(supervisor)
+            media = before["media-0"][0]
+            stopped = asyncio.Event()
+            retired = supervisor._recycling.retired
+
+            async def hang_up(child: ChildProcess) -> None:
+                os.kill(media, signal.SIGSTOP)
+                try:
+                    await asyncio.gather(*(each.bye() for each in calls[:6]))
+                    retired(child, time.monotonic())
+                    stopped.set()
+                    await asyncio.sleep(0.3)
+                finally:
+                    os.kill(media, signal.SIGCONT)
+
+            tasks: list[asyncio.Task[None]] = []
+            supervisor._recycling.retired = lambda child, now: tasks.append(  # type: ignore[method-assign]
+                asyncio.ensure_future(hang_up(child))
+            )
+            supervisor._recycling._policy.roll([("call", 0)])
+            await until(lambda: restarts(supervisor, "call", "rolling") == 1.0 and supervisor._is_calm(), 30)
+            await asyncio.gather(*tasks)
+            assert stopped.is_set()
+            assert processes(supervisor)["call-0"][0] != before["call-0"][0]
+            assert sorted(row.outcome for row in rows) == ["answered"] * 6
+            assert min(row.rtp_received for row in rows) > 0
+            assert [each.is_up for each in calls[6:]] == [True] * 6
+            await asyncio.gather(*(each.bye() for each in calls[6:]))
+            await until(lambda: len(rows) == 12)
+            assert len({row.call_id for row in rows}) == 12
+            assert supervisor.lost_records == 0
+
+    run(main)
+
+
+READS = """
+async def robot(call):
+    call.set_param(cb_media_moved=lambda call, seconds: open("{moved}", "w").close())
+    await call.answer()
+    with open("{file}", "w") as file:
+        file.write(await call.digits(5, timeout=20))
+    await call.over()
+"""
+
+
+def test_digits_that_a_call_worker_has_not_read_outlive_the_media_worker_that_heard_them(tmp_path: Path) -> None:
+    """The call worker stands still while they come, and while the media worker is told to end."""
+
+    async def main() -> None:
+        heard, moved = tmp_path / "heard", tmp_path / "moved"
+        config = robot(tmp_path, READS.format(file=heard, moved=moved), call_workers=1)
+        async with node(tmp_path / "run", config) as supervisor, agent() as ua:
+            await until(lambda: supervisor._starter.pid is not None)
+            call = await ua.invite(target(supervisor), media="silence")
+            before = processes(supervisor)
+            os.kill(before["call-0"][0], signal.SIGSTOP)
+            try:
+                await call.dtmf("1234", duration=60, methods="rfc2833")
+                supervisor._recycling._policy.roll([("media", 0)])
+                await until(lambda: supervisor._recycling._stopped > 0)
+            finally:
+                os.kill(before["call-0"][0], signal.SIGCONT)
+            await until(lambda: restarts(supervisor, "media", "rolling") == 1.0 and supervisor._is_calm(), 30)
+            assert processes(supervisor)["call-0"] == before["call-0"]
+            await until(moved.exists)
+            await call.dtmf("5", duration=60, methods="rfc2833")
+            await until(lambda: heard.exists() and heard.read_text() == "12345")
+            await call.bye()
 
     run(main)
 

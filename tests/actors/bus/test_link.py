@@ -395,6 +395,57 @@ def test_what_an_end_has_handled_before_it_is_closed_is_not_given_back_to_its_pe
     run(f"ipc://{tmp_path}/test.sock", scene)
 
 
+def test_what_a_router_has_sent_before_its_end_is_handled_before_another_one_is_looked_for() -> None:
+    async def scene(bench: Bench) -> None:
+        router, dealer = bench.router(), bench.dealer()
+        await until(lambda: dealer.dealer.welcome)
+        for number in range(3):
+            assert router.router.send(router.channel(), (Drain(float(number)),))
+        router.close()
+        dealer.dealer.gone(1)
+        assert numbers(dealer.records) == [0.0, 1.0, 2.0]
+        assert not dealer.dealer.welcome
+
+    run("inproc://test", scene)
+
+
+def test_more_frames_of_a_peer_that_is_gone_are_read_at_once_than_one_turn_takes() -> None:
+    async def scene(bench: Bench) -> None:
+        router, dealer = bench.router(), bench.dealer(window=1024)
+        await until(lambda: dealer.dealer.welcome)
+        frames = 3 * FRAMES_PER_TURN + 1
+        for number in range(frames):
+            assert dealer.dealer.send((Drain(float(number)),))
+        dealer.close()
+        router.router.read_waiting()
+        assert numbers(router.records) == list(map(float, range(frames)))
+
+    run("inproc://test", scene)
+
+
+def test_what_a_dealer_leaves_unread_is_given_back_and_costs_no_turns(endpoint: str) -> None:
+    async def scene(bench: Bench) -> None:
+        router, dealer = bench.router(), bench.dealer()
+        lost: list[Any] = []
+        router.link._on_lost = lambda channel, records: lost.extend(records)
+        await until(lambda: dealer.dealer.welcome and router.channel().acknowledged == 1)
+        dealer.dealer.stop_reading()
+        assert router.router.send(router.channel(), (Drain(1.0),))
+        assert not router.router.is_all_handled
+        before = dealer.drained
+        assert dealer.dealer.send((Drain(2.0),))
+        await until(lambda: bool(router.records))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert dealer.records == []
+        assert dealer.drained - before < 20
+        dealer.close()
+        router.router.forget("call", 0, 1)
+        assert lost == [Drain(1.0)]
+
+    run(endpoint, scene)
+
+
 def test_a_welcome_that_was_never_read_is_not_given_back_with_what_was_sent_after_it(endpoint: str) -> None:
     async def scene(bench: Bench) -> None:
         router = bench.router()

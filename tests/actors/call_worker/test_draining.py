@@ -215,6 +215,22 @@ def test_it_waits_a_little_for_calls_in_set_up_and_for_those_that_are_not_kept_l
     run(main)
 
 
+def test_a_worker_is_settled_when_the_figures_of_each_call_that_is_over_have_come() -> None:
+    async def main() -> None:
+        calls = Calls(3, keeps=True)
+        draining = calls.draining()
+        settled = [draining.is_settled]
+        calls.live[1].state = State.OVER
+        settled.append(draining.is_settled)
+        calls.unkept |= {1, 2}
+        settled.append(draining.is_settled)
+        del calls.live[1]
+        settled.append(draining.is_settled)
+        assert settled == [True, True, False, True], "an end that is kept is the next process's, a live call too"
+
+    run(main)
+
+
 def test_a_node_that_ends_drains_a_worker_that_retires() -> None:
     async def main() -> None:
         calls = Calls(20)

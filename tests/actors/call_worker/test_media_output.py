@@ -15,7 +15,7 @@ from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.media_worker import MediaWorker
 from sipswarm.actors.runtime.media_workers import PLANNED_WAIT, MediaWorkers
 from sipswarm.actors.runtime.outbox import Outbox
-from sipswarm.media.messages import CloseStream, OpenStream, StreamOpened
+from sipswarm.media.messages import CloseStream, OpenStream, StreamOpened, StreamStatistics
 from tests.actors import virtual_loop
 
 
@@ -108,6 +108,28 @@ def test_what_waits_for_a_media_worker_that_is_gone_is_dropped_and_does_not_reac
         await until(lambda: way.opened() == {4})
 
     on_a_way(tmp_path, test)
+
+
+def test_the_last_events_of_a_media_worker_are_taken_before_its_streams_are_lost() -> None:
+    async def main() -> None:
+        way = Way()
+        try:
+            way.start(0)
+            await until(lambda: way.outbox.workers.is_there(0))
+            way.send(0, OpenStream(1, "127.0.0.1"))
+            await until(lambda: way.opened() == {1})
+            way.events.clear()
+            way.output._on_gone = way.events.append
+            worker = way.workers.pop(0)
+            worker.settle()
+            worker.close()
+            way.output.gone(0, 1)
+            figures, gone = way.events
+            assert (figures.__class__, figures.stream_id, gone) == (StreamStatistics, 1, 0)
+        finally:
+            way.close()
+
+    asyncio.run(main())
 
 
 def test_the_death_of_a_media_worker_is_told_once_even_when_the_next_is_linked_first(tmp_path: Path) -> None:
