@@ -88,7 +88,7 @@ FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "co
 
 ACTORS_PURE_FOLDERS = {
     "actors/call/": set[str](),
-    "actors/runtime/": {"actor_loop", "callbacks", "steps"},
+    "actors/runtime/": {"actor_loop", "callbacks", "steps", "user_turns"},
     "actors/trace/": {"file", "recorder"},
     "actors/sipp/": {"injection_reading", "scenario_file"},
 }

@@ -423,21 +423,30 @@ class CallWorker:
 
     # ---- out
 
-    def _empty(self) -> None:
-        """Send everything that the last inputs produced, and give the handles their notices."""
-        take, send = self._outbox.take, self.output.send
+    def _empty(self) -> bool:
+        """Send everything that the last inputs produced, and give the handles their notices.
+
+        Returns:
+            Whether notices wait for the next turn of the loop, because those before took long.
+        """
+        take, send, turns = self._outbox.take, self.output.send, self.actor_loop.turns
+        waits = False
         self._kept.note(self._outbox.take_changed())
-        while (batch := take()) is not None:
+        while not waits and (batch := take()) is not None:
             transmits, notices = batch
             self._kept.note(self._outbox.take_changed())
             for transmit in transmits:
                 self.actor_loop.attempt("a message could not be sent", send, transmit)
             self._media_moves.take()
             self._media_output.flush()
-            for actor, notice in notices:
+            for place, (actor, notice) in enumerate(notices):
+                if turns.is_long():
+                    waits = self._outbox.put_back(notices[place:])
+                    break
                 if actor.user is not None:
                     self.actor_loop.guarded(actor, notice_handlers.take, actor.user, notice)
         self.output.flush()
+        return waits
 
     def _forget(self, actor: Actor) -> None:
         known = self.actors.drop(actor)

@@ -36,17 +36,28 @@ class CrashLog:
 
     def tell(self, text: str, error: BaseException) -> None:
         """Log what happened and where, with a traceback; only count it when its place was logged within a minute."""
-        place, now = place_of(error), self._now()
+        left_out = self._left_out(place_of(error), "errors in this line")
+        if left_out is not None:
+            _logger.error("%s%s", text, left_out, exc_info=error)
+
+    def warn(self, text: str, place: Place) -> None:
+        """Log what is wrong at a place, as `tell` does, without a traceback."""
+        left_out = self._left_out(place, "such lines")
+        if left_out is not None:
+            _logger.warning("%s%s", text, left_out)
+
+    def _left_out(self, place: Place, what: str) -> str | None:
+        """Return what the line about a place ends with; None = it is only counted."""
+        now = self._now()
         told = self._places.get(place)
         if told is not None and now - told[0] < EVERY:
             told[1] += 1
-            return
+            return None
         self._places.pop(place, None)
         if len(self._places) >= MOST_PLACES:
             del self._places[next(iter(self._places))]
         self._places[place] = [now, 0]
-        left_out = f" ({told[1]:.0f} more errors in this line were not logged)" if told is not None and told[1] else ""
-        _logger.error("%s%s", text, left_out, exc_info=error)
+        return f" ({told[1]:.0f} more {what} were not logged)" if told is not None and told[1] else ""
 
     def attempt(self, text: str, action: Callable[..., object], *arguments: object) -> bool:
         """Run code whose failure must not stop the code after it.

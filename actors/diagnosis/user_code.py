@@ -42,10 +42,29 @@ def where_failed(error: BaseException, given: object = None) -> str:
     """
     found = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
-        if not file.startswith((_OURS, *_LIBRARIES)) and not any(part in file for part in _INSTALLED):
-            found = f"{file}:{line}"
+        if _is_users(frame.f_code.co_filename):
+            found = f"{frame.f_code.co_filename}:{line}"
     return found or place_of(given)
+
+
+def waits_at(work: object) -> str:
+    """Return file and line of the user's code at which a coroutine waits, as "FILE:LINE"; empty without any.
+
+    Args:
+        work: a coroutine that awaits others; one that is over waits nowhere.
+    """
+    found = ""
+    while work is not None:
+        frame = getattr(work, "cr_frame", None) or getattr(work, "gi_frame", None)
+        if frame is not None and _is_users(frame.f_code.co_filename):
+            found = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        work = getattr(work, "cr_await", None) or getattr(work, "gi_yieldfrom", None)
+    return found
+
+
+def _is_users(file: str) -> bool:
+    """Whether code stands in a file of the user."""
+    return not file.startswith((_OURS, *_LIBRARIES)) and not any(part in file for part in _INSTALLED)
 
 
 def place_of(given: object) -> str:

@@ -760,7 +760,9 @@ class Call(CallReading):
             name: of the parameter that it is, for the log.
         """
         what = f"the callback {name}"
-        return invoke(callback, *arguments, spawn=partial(self.spawn, what=what), what=what)
+        spawn = partial(self.spawn, what=what)
+        call = partial(invoke, callback, *arguments, spawn=spawn, what=what)
+        return self.actor_loop.turns.call(what, callback, call)
 
     def decide(
         self,

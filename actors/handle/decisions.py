@@ -5,6 +5,7 @@ A decision that fails within a call that is up costs only its subject. The subje
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from sipswarm.sipcore.errors import LocalProtocolError
@@ -58,7 +59,8 @@ class Decision:
             For a coroutine function an awaitable that does so, else None.
         """
         try:
-            result = called(self._what, ask, callback, *arguments, given=callback)
+            ask_user = partial(called, self._what, ask, callback, *arguments, given=callback)
+            result = self._actor_loop.turns.call(self._what, callback, ask_user)
             if isinstance(result, Awaitable):
                 return self._later(result, callback)
             self._act_on(result, callback)

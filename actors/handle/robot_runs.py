@@ -37,7 +37,7 @@ def checked_robot(what: str, given: Any) -> Robot:
 
 def run(call: Call, robot: Robot) -> "asyncio.Task[None]":
     """Run a robot for a call inside the crash boundary."""
-    return call.spawn(_run(call, robot), what="the robot")
+    return call.tasks.run(_run(call, robot), call.miss, call.grace, "the robot", robot)
 
 
 async def _run(call: Call, robot: Robot) -> None:

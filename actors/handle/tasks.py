@@ -19,7 +19,6 @@ from ..diagnosis.user_code import where_failed
 from ..diagnosis.user_failure import UserCodeFailed, user_error
 from ..errors import CallError, MediaError, MediaHeld
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.steps import Steps
 
 Missed = Callable[[str], None]
 """Called with the reason by which a call failed, of `failure_reasons`."""
@@ -40,15 +39,18 @@ class CallTasks:
         """Use another actor from now on: the call is placed."""
         self._actor = actor
 
-    def run(self, work: Awaitable[Any], missed: Missed, grace: float, what: str) -> "asyncio.Task[None]":
+    def run(
+        self, work: Awaitable[Any], missed: Missed, grace: float, what: str, given: object = None
+    ) -> "asyncio.Task[None]":
         """Run a coroutine for the call.
 
         Args:
             missed: of its handle.
             grace: seconds that it has after the end.
             what: the coroutine, for the log.
+            given: what the user gave for it.
         """
-        task = self._actor_loop.loop.create_task(self._carry_through(work, missed, what))
+        task = self._actor_loop.loop.create_task(self._carry_through(work, missed, what, given))
         self._running[task] = None
         task.add_done_callback(self._done)
         if self._actor.state is State.OVER:
@@ -70,9 +72,9 @@ class CallTasks:
             self._timer.cancel()
             self._timer = None
 
-    async def _carry_through(self, work: Awaitable[Any], missed: Missed, what: str) -> None:
+    async def _carry_through(self, work: Awaitable[Any], missed: Missed, what: str, given: object) -> None:
         try:
-            await Steps(work, self._actor_loop.box, self._mark)
+            await self._actor_loop.steps(work, self._mark, what, given)
         except CallError as error:  # an outcome of a call
             if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
                 missed(MEDIA_REFUSED)  # it has been logged

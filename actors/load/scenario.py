@@ -181,7 +181,8 @@ class Scenario(Starter):
             Its failure, empty = it passed; and whether a bound of this program kept it from placing any call.
         """
         try:
-            await self._file.function(agent, run.row)
+            work = self._file.function(agent, run.row)
+            await self._actor_loop.steps(work, lambda: None, f"a run of {self.label}", self._file.function)
         except Overloaded as error:
             failure = user_file.failure_of(error, self._path)
             return failure, not run.calls and failure == "overload"

@@ -8,6 +8,7 @@ section 8.2.2.2). A handler that fails costs its request only, which gets 500.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sipswarm.sipcore.message.headers import key_of
@@ -122,9 +123,11 @@ class IncomingRequest(Actor):
     def begin(self) -> None:
         """Call the handler, and answer as it decides."""
         try:
-            result = ask(self._handler, self.request)
+            ask_user = partial(ask, self._handler, self.request)
+            result = self._actor_loop.turns.call("a handler of requests", self._handler, ask_user)
             if isinstance(result, Awaitable):
-                work = Steps(self._later(result), self._actor_loop.box, lambda: self._actor_loop.mark_of(self))
+                mark = partial(self._actor_loop.mark_of, self)
+                work = self._actor_loop.steps(self._later(result), mark, "a handler of requests", self._handler)
                 self._task = self._actor_loop.loop.create_task(_carried(work))
             else:
                 self._answer_with(result)

@@ -20,6 +20,7 @@ from .actor import Actor, Guarded
 from .callbacks import Callback, invoke
 from .deadlines import Deadlines
 from .steps import Steps
+from .user_turns import UserTurns
 
 TIMER_SLACK: Final = 0.001
 STOOD_STILL: Final = 1.0
@@ -35,7 +36,7 @@ class ActorLoop:
 
     Args:
         loop: the event loop.
-        empty: sends everything that was produced.
+        empty: sends everything that was produced; returns whether notices of it wait for the next turn of the loop.
         forget: releases an actor that is finished.
         box: shows for which message code runs; None = nothing reads it.
 
@@ -43,13 +44,14 @@ class ActorLoop:
         now: the monotonic clock, in seconds.
         crashes: the log of errors that ended something.
         attempt: runs code of no actor, as `CrashLog.attempt` does.
+        turns: the share of users' code in the turns of the loop.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         *,
-        empty: Callable[[], None],
+        empty: Callable[[], bool | None],
         forget: Callable[[Actor], None],
         box: BlackBox | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class ActorLoop:
         self.now = time.monotonic
         self.crashes = CrashLog(lambda: self.now())
         self.attempt = self.crashes.attempt
+        self.turns = UserTurns(loop.call_soon, lambda: self.now(), self.crashes)
         self._empty = empty
         self._forget = forget
         self._touched: dict[Actor, None] = {}
@@ -94,7 +97,9 @@ class ActorLoop:
     def flush(self) -> None:
         """Send everything the last inputs produced, look at deadlines, forget finished actors."""
         self._flush_scheduled = False
-        self._empty()
+        if self._empty():  # an actor is forgotten only after its last notice
+            self.flush_soon()
+            return
         touched, self._touched = self._touched, {}
         for each in touched:
             self.guarded(each, self._settle, each)
@@ -150,7 +155,8 @@ class ActorLoop:
             what: the callback, for the log.
         """
         try:
-            invoke(callback, *arguments, spawn=partial(self.spawn, what=what), what=what)
+            spawn = partial(self.spawn, what=what)
+            self.turns.call(what, callback, partial(invoke, callback, *arguments, spawn=spawn, what=what))
         except UserCodeFailed as error:
             self.crashes.tell(str(error), user_error(error))
 
@@ -161,9 +167,13 @@ class ActorLoop:
             what: the callback, for the log.
         """
         mark = self.box.at_work
-        task = self.loop.create_task(self._carry_through(Steps(awaitable, self.box, lambda: mark), what))
+        task = self.loop.create_task(self._carry_through(self.steps(awaitable, lambda: mark, what), what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def steps(self, work: Awaitable[Any], mark: Callable[[], Mark | None], what: str, given: object = None) -> Steps:
+        """Return an awaitable that runs a coroutine of a user in steps; arguments as for `Steps`."""
+        return Steps(work, self.box, mark, self.turns, what, given)
 
     async def _carry_through(self, awaitable: Awaitable[Any], what: str) -> None:
         try:

@@ -77,6 +77,11 @@ class Outbox(Generic[N]):
             self.notices = []
         return transmits, notices
 
+    def put_back(self, notices: list[N]) -> bool:
+        """Keep notices that were taken, before those that came since; return whether there are any."""
+        self.notices[:0] = notices
+        return bool(notices)
+
     def place(self, preferred: int) -> tuple[int, list[media.Command]]:
         """Return a media worker that is there, the preferred one if it is, and where its commands are appended."""
         worker = self.workers.choose(preferred)

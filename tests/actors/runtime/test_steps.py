@@ -1,17 +1,25 @@
 """Steps of coroutines: the message at work is noted during each of them, and never between two."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from sipswarm.actors.diagnosis.black_box import NOTHING, BlackBox
+from sipswarm.actors.diagnosis.black_box import NOTHING, BlackBox, Mark
+from sipswarm.actors.diagnosis.crash_log import CrashLog
 from sipswarm.actors.runtime.steps import Steps
+from sipswarm.actors.runtime.user_turns import UserTurns
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(main())
+
+
+def steps_of(work: Awaitable[Any], box: BlackBox, mark: Callable[[], Mark | None]) -> Steps:
+    turns = UserTurns(asyncio.get_running_loop().call_soon, time.monotonic, CrashLog(time.monotonic))
+    return Steps(work, box, mark, turns, "the work")
 
 
 def test_each_step_of_a_coroutine_has_its_cause_and_the_time_between_has_none() -> None:
@@ -27,7 +35,7 @@ def test_each_step_of_a_coroutine_has_its_cause_and_the_time_between_has_none() 
         return "done"
 
     async def watched() -> str:
-        return str(await Steps(work(), box, lambda: next(causes)))
+        return str(await steps_of(work(), box, lambda: next(causes)))
 
     async def main() -> None:
         task = asyncio.create_task(watched())
@@ -52,7 +60,7 @@ def test_two_coroutines_in_turn_do_not_see_each_others_cause() -> None:
             await asyncio.sleep(0)
 
     async def main() -> None:
-        await asyncio.gather(*(_awaited(Steps(work(each), box, lambda each=each: (b"", each))) for each in seen))  # type: ignore[misc]
+        await asyncio.gather(*(_awaited(steps_of(work(each), box, lambda each=each: (b"", each))) for each in seen))  # type: ignore[misc]
 
     run(main)
     assert seen == {1: {1}, 2: {2}}
@@ -77,8 +85,8 @@ def test_an_exception_leaves_and_enters_a_coroutine_as_without() -> None:
 
     async def main() -> None:
         with pytest.raises(ValueError, match="mine"):
-            await Steps(fails(), box, lambda: (b"", 5))
-        task = asyncio.create_task(_awaited(Steps(waits(), box, lambda: (b"", 6))))
+            await steps_of(fails(), box, lambda: (b"", 5))
+        task = asyncio.create_task(_awaited(steps_of(waits(), box, lambda: (b"", 6))))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -95,6 +103,6 @@ def test_a_future_may_be_what_is_awaited() -> None:
     async def main() -> None:
         future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.set_result, 7)
-        assert await Steps(future, box, lambda: None) == 7
+        assert await steps_of(future, box, lambda: None) == 7
 
     run(main)
