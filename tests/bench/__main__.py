@@ -29,6 +29,7 @@ def main() -> None:
     run("bench_sip_parse")
     run("bench_sdp")
     run("bench_sip_call")
+    run("bench_message_guards")
     run("bench_sip_hop", "--seconds", "2" if options.quick else "5")
     run("bench_signalling", "--calls", "5000" if options.quick else "15000")
     only = ("--only", "net_sip,workers,memory") if options.quick else ()
