@@ -77,6 +77,37 @@ def test_sipp_gets_an_answer_to_each_request_from_a_robot_of_two_workers(
     assert {"call-0", "call-1"} <= processes.keys()
 
 
+NOTIFIER = """
+async def robot(call):
+    await call.answer()
+
+
+def setup(ua):
+    async def subscribe(request):
+        subscription = ua.accept_subscription(request, expires=600, body="one")
+        await subscription.notify("two")
+
+    ua.on_request("SUBSCRIBE", subscribe)
+"""
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+def test_sipp_subscribes_to_a_robot_refreshes_and_ends_it(tmp_path: Path, start: Start, transport: str) -> None:
+    (tmp_path / "robot.py").write_text(NOTIFIER)
+    place = f"{own_host()}:{free_port()}"
+    listen = ["--listen", f"{'udp' if transport == 'u1' else 'tcp'}:{place}", "--call-workers", "2"]
+    node = start(NodeRun(tmp_path, "robot", [str(tmp_path / "robot.py"), *listen, "--media-workers", "1"]))
+    node.ready()
+    sipp = start(
+        Sipp(tmp_path, "uac", remote=place, scenario="uac_is_notified.xml", calls=20, seconds=30, transport=transport)
+    )
+    verdict = sipp.verdict()
+    assert verdict.exit_code == 0, f"{verdict.account}\n{node.program.account()}"
+    assert verdict.total("NOTIFY", "Recv") == 80
+    metrics = node.counted("sipswarm_out_of_dialog_requests_total", 20, direction="received", method="SUBSCRIBE")
+    assert metrics.total("sipswarm_subscriptions_served") == 0
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_sipp_notifies_a_subscriber_and_ends_what_it_ends(tmp_path: Path, start: Start, transport: str) -> None:
     which = "u1" if transport == "udp" else "t1"
