@@ -361,6 +361,13 @@ class Retired(NamedTuple):
     """A call worker can be replaced: its calls are over, or the next process goes on with them."""
 
 
+class Removing(NamedTuple):
+    """A process that drains goes on beyond its usual time: registrars answer the removal of its registrations."""
+
+    left: int
+    """Removals without an answer."""
+
+
 class Drained(NamedTuple):
     """No call is live any more; the process may be ended."""
 

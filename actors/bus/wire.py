@@ -59,6 +59,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     46: messages.Reloaded,
     47: messages.CallSlice,
     48: messages.Retired,
+    49: messages.Removing,
     # media link
     60: media_messages.OpenStream,
     61: media_messages.ConfigureStream,

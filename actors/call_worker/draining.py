@@ -10,7 +10,7 @@ meanwhile: their senders repeat them (RFC 3261 section 17.1.1.2), and the next p
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..bus.messages import Drained, Retired
+from ..bus.messages import Drained, Removing, Retired
 from ..call.state import State
 from ..handle.call import Call
 from ..registration.keeper import Registrations
@@ -21,6 +21,9 @@ from .application import Application
 
 HANG_UP_WAIT: Final = 5.0
 """Seconds that a drain waits for the answers to its BYEs and to the removal of registrations."""
+REMOVAL_WAIT: Final = 20.0
+"""Seconds for which it goes on while each `LOOK` brings answers to the removal of registrations."""
+LOOK: Final = 2.0
 SETTLE_WAIT: Final = 3.0
 """Seconds that the end of a plan or of a node waits for late responses to INVITEs that were given up.
 
@@ -179,12 +182,29 @@ class Draining:
             self._say_in_time()
 
     def _say_in_time(self) -> None:
-        """Report the end after `HANG_UP_WAIT` seconds at the latest.
+        """Report the end after `HANG_UP_WAIT` seconds, later only while a registrar answers removals.
 
         An embedded node reports to nobody, and a timer would keep its memory for that time.
         """
         if self._tell is not None:
-            self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
+            self._actor_loop.loop.call_later(HANG_UP_WAIT - LOOK, self._look, self._actor_loop.now())
+
+    def _look(self, since: float, before: int | None = None) -> None:
+        """Go on while removals are answered.
+
+        Args:
+            since: when the wait began.
+            before: removals that were left at the look before; None = this is the first one.
+        """
+        left = self._registrations.removing
+        if self._said or self._tell is None:
+            return
+        if before is not None:
+            if not 0 < left < before or self._actor_loop.now() - since >= REMOVAL_WAIT:
+                self._say()
+                return
+            self._tell(Removing(left))
+        self._actor_loop.loop.call_later(LOOK, self._look, since, left)
 
     def _say(self) -> None:
         if not self._said and self._tell is not None:

@@ -3,7 +3,8 @@
 Thousands of addresses are bound one after the other, so that a start, a reload or an end does not flood a registrar.
 `settle` compares the wanted list with the kept one: new bindings wait for their turn, equal ones stay, others are
 removed. A registrar without an answer is looked up again. `remove_all` removes every binding, at a rate that ends
-within `REMOVAL_TIME`; a process that replaces one that died removes what that one may have bound, too.
+within `REMOVAL_TIME` where the registrar is as fast: while it answers, a bounded number is on its way (`removals`). A
+process that replaces one that died removes what that one may have bound, too.
 `sipcore.usage.registration` decides when a binding is refreshed (RFC 3261 section 10.2); its delays are random, so that
 the refreshes stay spread. The keeper must not read a user's file: `Arrangement` gives the list.
 """
@@ -36,11 +37,13 @@ from ..runtime.outbox import Outbox
 from .actor import RegistrationActor
 from .metrics import RegistrationMetrics
 from .registrars import Find, Registrars
+from .removals import AGAIN, Removals
 
 RATE: Final = 100.0
 """REGISTERs per second of a whole node that begin a registration, unless the list sets another rate."""
 REMOVAL_TIME: Final = 3.0
 """Seconds within which the last removal of a drain is sent, however many there are."""
+OVERLOADED: Final = 503
 STEP: Final = 0.01
 """Seconds between two groups of REGISTERs at least."""
 UNBOUND_WAIT: Final = 0.5
@@ -130,7 +133,7 @@ class Registrations:
         self._registrars = Registrars(self._is_reached)
         self._waiting: deque[Binding | RegistrationActor] = deque()
         self._stepping = False
-        self._removing: set[tuple[str, str]] = set()
+        self._removals = Removals()
         self._failing: set[tuple[str, str]] = set()
         self._said_at = -SAID_EVERY
 
@@ -149,7 +152,7 @@ class Registrations:
     @property
     def removing(self) -> int:
         """Number of removals without an answer, those that wait for their turn included."""
-        return len(self._removing)
+        return len(self._removals)
 
     def kept(self, binding: Binding) -> RegistrationActor | None:
         """Return the actor that keeps exactly this binding; None without one."""
@@ -205,7 +208,9 @@ class Registrations:
     def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
         """Take an event of a registration: note its removal or failure, and look up a registrar that did not answer."""
         if isinstance(event, Unregistered):
-            self._removing.discard(actor.key)
+            self._removals.answered(actor.key, self._actor_loop.now())
+            if event.status == OVERLOADED and event.response is not None and self._ending:
+                self._remove_again(actor.registration.settings)
             self._removed()
         elif isinstance(event, Registered):
             self._failing.discard(actor.key)
@@ -218,8 +223,14 @@ class Registrations:
     def forget(self, actor: RegistrationActor) -> None:
         """Release a registration that is finished."""
         self._actors.pop(actor.key, None)
-        self._removing.discard(actor.key)
+        self._removals.discard(actor.key)
         self._failing.discard(actor.key)
+
+    def _remove_again(self, settings: RegistrationSettings) -> None:
+        """Try a removal again in a moment that an overloaded registrar has refused."""
+        actor = self._make(settings)
+        self._removals.add(actor.key)
+        self._actor_loop.loop.call_later(AGAIN, self._remove_soon, actor)
 
     def _say(self, actor: RegistrationActor, event: RegistrationFailed | RegistrationLapsed) -> None:
         now = self._actor_loop.now()
@@ -337,11 +348,11 @@ class Registrations:
             self._actor_loop.touch(actor)
 
     def _wait_no_more(self, actor: RegistrationActor) -> None:
-        self._removing.discard(actor.key)
+        self._removals.discard(actor.key)
         self._removed()
 
     def _remove_soon(self, actor: RegistrationActor) -> None:
-        self._removing.add(actor.key)
+        self._removals.add(actor.key)
         self._waiting.append(actor)
         self._step_soon()
 
@@ -354,14 +365,17 @@ class Registrations:
 
     def _step(self) -> None:
         interval = max(STEP, 1.0 / self.rate)
-        handful = round(interval * self.rate)
+        handful = min(len(self._waiting), round(interval * self.rate))
+        handful = self._removals.room(handful, self._actor_loop.now())
         self._stepping = len(self._waiting) > handful
         if self._stepping:  # armed first: a failure of one of them must not stop the others
             self._actor_loop.loop.call_later(interval, self._step)
-        for _ in range(min(len(self._waiting), handful)):
+        for _ in range(handful):
             next_one = self._waiting.popleft()
             if isinstance(next_one, RegistrationActor):
-                self._actor_loop.guarded(next_one, next_one.unregister, self._actor_loop.now())
+                now = self._actor_loop.now()
+                self._removals.sent(next_one.key, now)
+                self._actor_loop.guarded(next_one, next_one.unregister, now)
                 self._actor_loop.touch(next_one)
             elif self._may_begin():
                 self._begin(next_one)

@@ -33,6 +33,7 @@ from ..bus.messages import (
     Quarantined,
     Ready,
     Reloaded,
+    Removing,
     Retired,
     SetRate,
     Snapshot,
@@ -71,6 +72,8 @@ RATE_LEAD = 0.05
 """Seconds between a command and the moment from which its rate holds, so that every shard learns of it before."""
 HANG_UP_GRACE = 6.0
 """Seconds after the drain for the answers to the BYEs."""
+REMOVAL_GRACE = 18.0
+"""Seconds more at most, while call workers report that registrars answer the removal of registrations."""
 STOP_GRACE = 3.0
 """Seconds that a process has to stop before it is killed."""
 STALE = 5.0
@@ -147,6 +150,8 @@ class Supervisor:
         """Monotonic time at which a drain hangs up what is left; infinite = the node does not drain."""
         self._given_up_at = inf
         """Time of the awake clock at which a drain is over whatever is left."""
+        self._removed_by = inf
+        """The same while registrars answer the removal of registrations."""
         self._awake = AwakeClock(time.monotonic(), WATCH)
         self._closing = False
         self.failure = ""
@@ -273,6 +278,7 @@ class Supervisor:
         self._report.stopping()
         self._link.broadcast((Drain(within),))
         self._given_up_at = min(self._given_up_at, self._now() + within + HANG_UP_GRACE)
+        self._removed_by = min(self._removed_by, self._now() + within + HANG_UP_GRACE + REMOVAL_GRACE)
 
     def set_rate(self, rate: float) -> float:
         """Command another rate of a running load.
@@ -547,6 +553,8 @@ class Supervisor:
                 self._check_plan()
             elif kind is Retired:
                 self._recycling.retired(child, time.monotonic())
+            elif kind is Removing:
+                self._given_up_at = min(self._removed_by, max(self._given_up_at, self._now() + HANG_UP_GRACE))
             elif kind is Drained:
                 child.is_drained(record.unclosed)
                 self._check_drained()

@@ -35,9 +35,7 @@ def wait_for(server: Server, bindings: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("number", [FEW, pytest.param(10_000, marks=(pytest.mark.slow, pytest.mark.timeout(600)))])
-def test_all_users_of_a_robot_are_bound_after_a_challenge_and_a_few_are_removed_at_its_end(
-    tmp_path: Path, number: int
-) -> None:
+def test_all_users_of_a_robot_are_bound_after_a_challenge_and_removed_at_its_end(tmp_path: Path, number: int) -> None:
     users = tmp_path / "users.csv"
     users.write_text("".join(["user,password\n", *(f"user{each},secret{each}\n" for each in range(number))]))
     arguments = ["--users", str(users), "--realm", "example.org", "--file", str(tmp_path / "bindings")]
@@ -57,8 +55,10 @@ def test_all_users_of_a_robot_are_bound_after_a_challenge_and_a_few_are_removed_
             assert code == 0, errors
         finally:
             running.close()
-        if number == FEW:  # a robot sends all its removals within 3 s, which are too few for 10,000 on a small machine
-            wait_for(server, 0, 60)
+        if number == FEW:
+            wait_for(server, 0, 5)
+        else:  # a busy machine does not remove all of them within the time of an end
+            assert server.metric("sipswarm_registrar_bindings") < number / 2
         assert server.running.end(signal.SIGTERM)[0] == 0
 
 

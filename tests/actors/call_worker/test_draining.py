@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.bus.messages import Drained, Retired
+from sipswarm.actors.bus.messages import Drained, Removing, Retired
 from sipswarm.actors.call.state import State
 from sipswarm.actors.call_worker.application import Application
 from sipswarm.actors.call_worker.draining import KEPT_WAIT, WHOLE_WAIT, Draining
@@ -37,6 +37,7 @@ class Calls:
         self.told: list[Any] = []
         self.count = 0
         self.removing = 0
+        self.registrations: Any = None
 
     def _actor(self, number: int) -> Any:
         def hang_up(now: float, cause: str) -> None:
@@ -60,7 +61,8 @@ class Calls:
             flush=lambda: None,
         )
         actors: Any = SimpleNamespace(live=self.live, has_open_ends=lambda: False)
-        registrations: Any = SimpleNamespace(remove_all=lambda: None, removing=0)
+        registrations: Any = SimpleNamespace(remove_all=lambda: None, removing=self.removing)
+        self.registrations = registrations
         requests: Any = SimpleNamespace(pending=0, closing=0, end_pending=lambda: None, end_subscriptions=lambda: None)
         return Draining(
             actor_loop,
@@ -261,3 +263,27 @@ def test_only_a_drain_that_reports_its_end_stays_for_its_timer(tells: bool) -> N
         return stays() is not None
 
     assert run(main) == tells
+
+
+@pytest.mark.parametrize(
+    ("answered", "said_after"),
+    [(0, 5.0), (100, 8.0), (10, 21.0)],
+    ids=["a registrar that is silent", "one that is slow", "one that is too slow"],
+)
+def test_removals_are_waited_for_while_they_are_answered_and_not_for_ever(answered: int, said_after: float) -> None:
+    async def main() -> None:
+        calls = Calls(0)
+        calls.removing = 750
+        began = calls.loop.time()
+        draining = calls.draining()
+        draining.begin(30.0)
+        while Drained(0) not in calls.told:
+            assert calls.loop.time() - began < 30
+            await asyncio.sleep(1.0)
+            calls.registrations.removing = max(0, calls.registrations.removing - answered)
+            draining.check()
+        assert calls.loop.time() - began == pytest.approx(said_after, abs=1.01)
+        assert [each for each in calls.told if isinstance(each, Removing)] == calls.told[:-1]
+        assert calls.told.count(Drained(0)) == 1
+
+    run(main)
