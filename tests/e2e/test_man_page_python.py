@@ -202,7 +202,7 @@ def test_a_format_that_only_the_peer_names_is_answered_as_it_was_offered() -> No
 
 
 def test_an_option_that_is_not_known_is_refused_and_a_parameter_is_kept() -> None:
-    with pytest.raises(TypeError, match="colour"):
+    with pytest.raises(ConfigurationError, match="no argument colour"):
         UserAgent(colour="red")  # type: ignore[call-arg]  # that is what is tested
     param = CallParameters(colour="red", asymmetric_rtp=True)
     assert (param.get("colour"), param.get("asymetric_rtp"), param.get("size")) == ("red", True, None)
