@@ -82,6 +82,16 @@ def checked(actions: str) -> str:
     return scenario(ask("OPTIONS", 1), recv(200, actions=actions), ask("OPTIONS", 2, "X: [$a]\n"), recv(200))
 
 
+MISTAKES = (
+    '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
+    '<scenario name="a > b & c">\n<!-- one <!-- two -->\n text between elements\n'
+    + ask("OPTIONS", 1, "X-A: caf\xe9\n").replace("<send", '<send retrans="500"crlf="true" retrans="9"')
+    + '<recv response="200"> optional="true"\n</recv>\n<nop display="a > b &amp; c" />'
+    + ask("OPTIONS", 2).replace("\n", "\r\n")
+    + recv(200)
+)
+"""Without an end of `scenario`."""
+
 ROWS = [
     Row(
         name="1 blanks around lines",
@@ -706,6 +716,62 @@ ROWS = [
         ),
         play=challenges("Proxy-Authenticate", "Proxy-Authorization", 407),
         names=["INVITE", "INVITE"],
+        octets=True,
+    ),
+    Row(
+        name="50 two keywords on a line of which the first vanishes",
+        file=scenario(
+            ask("OPTIONS", 1),
+            recv(200),
+            ask("OPTIONS", 2, "[last_None:][last_X-A:]\nX-B: b\n[last_X-A]\n"),
+            recv(200),
+        ),
+        play=answers_each("X-A: one\r\n"),
+        names=["OPTIONS", "OPTIONS"],
+        octets=True,
+    ),
+    Row(
+        name="51 a keyword that vanishes before the empty line",
+        file=scenario(
+            ask("OPTIONS", 1),
+            recv(200),
+            send(f"OPTIONS sip:b@[remote_ip] SIP/2.0\n{HEAD}\nCSeq: 2 OPTIONS\n[last_None:]\n\nX-A: a\n"),
+            recv(200),
+        ),
+        play=answers_each(),
+        names=["OPTIONS", "OPTIONS"],
+        octets=True,
+    ),
+    Row(
+        name="52 offsets",
+        file=scenario(
+            ask("OPTIONS", 1),
+            recv(200),
+            ask(
+                "OPTIONS",
+                "[cseq]",
+                "X: [branch-2] [branch+1] [call_number+1] [msg_index+1] [last_cseq_number+5] [cseq-1]\n",
+            ),
+            recv(200),
+        ),
+        play=answers_each(),
+        names=["OPTIONS", "OPTIONS"],
+        octets=True,
+    ),
+    Row(
+        name="52a the length of no body",
+        file=scenario(
+            send(f"OPTIONS sip:b@[remote_ip] SIP/2.0\n{HEAD}\nCSeq: 1 OPTIONS\nContent-Length: [len]"), recv(200)
+        ),
+        play=answers_each(count=1),
+        names=["OPTIONS"],
+        octets=True,
+    ),
+    Row(
+        name="53 mistakes of markup",
+        file=MISTAKES,
+        play=answers_each(),
+        names=["OPTIONS", "OPTIONS"],
         octets=True,
     ),
 ]
