@@ -216,6 +216,20 @@ class Program:
     unsupported: tuple[Fault, ...]
     """What cannot be run, in the order of the file. With any, the file must not be run."""
 
+    def bound(self, constants: Mapping[str, str]) -> "Program":
+        """Return the same, with keywords of its messages replaced that are the same for all calls of a worker.
+
+        A bound message has a third of the parts, so that it is rendered in half the time.
+
+        Args:
+            constants: texts of keywords by their names.
+        """
+        steps = (
+            replace(step, message=step.message.bound(constants)) if isinstance(step, Send) else step
+            for step in self.steps
+        )
+        return replace(self, steps=tuple(steps))
+
     @property
     def initialization(self) -> "Program | None":
         """The program that must be run once before the first call: that of `init`; None = there is none."""

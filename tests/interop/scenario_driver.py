@@ -50,7 +50,6 @@ class ScenarioDriver(threading.Thread):
         seconds: float = 30,
     ) -> None:
         super().__init__(daemon=True)
-        self._script = _script(path, settings)
         self._remote = remote
         self._calls = calls
         self._until = time.monotonic() + seconds
@@ -76,6 +75,8 @@ class ScenarioDriver(threading.Thread):
             injection=self._injection,
             file=_no_file,
         )
+        program = runnable(read(read_markup(path.read_bytes(), str(path))))
+        self._script = Script(program.bound(self._surroundings.constants), settings)
         self.figures: list[Figures] = []
         """Of each call that has ended."""
         self.error: Exception | None = None
@@ -121,11 +122,6 @@ class ScenarioDriver(threading.Thread):
 
     def _readable(self, seconds: float) -> bool:
         return bool(select.select([self._socket], [], [], max(0.0, seconds))[0])
-
-
-def _script(path: Path, settings: Settings) -> Script:
-    program = runnable(read(read_markup(path.read_bytes(), str(path))))
-    return Script(program, settings)
 
 
 def _no_file(name: str) -> str:

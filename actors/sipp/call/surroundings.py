@@ -7,6 +7,7 @@ from typing import Final
 from sipswarm.sipcore.message.hop import Hop, bracketed
 
 from ..injection import InjectionFiles
+from ..keywords import CONSTANTS
 
 SIPP_VERSION: Final = "3.6.1"
 """`[sipp_version]`: the version whose files are understood."""
@@ -28,6 +29,12 @@ class Surroundings:
     """Files of `-inf`."""
     file: Callable[[str], str]
     """Returns the contents of a file for `[file]`; raises `ValueError` with what is wrong."""
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """Texts of the keywords that are the same for all calls, for `Program.bound`."""
+        known = {**self.texts, **{name: str(number) for name, number in self.numbers.items()}, "pid": str(self.pid)}
+        return {name: text for name, text in known.items() if name in CONSTANTS}
 
 
 def texts_of(

@@ -144,6 +144,14 @@ def test_labels_are_numbers_of_steps_wherever_they_stand() -> None:
     assert found.tolerations == ()
 
 
+def test_keywords_that_are_the_same_for_all_calls_become_text() -> None:
+    bound = clean(f'{INVITE}<recv response="200"/>').bound({"service": "100"})
+    first = bound.steps[0]
+    assert isinstance(first, Send)
+    assert first.message.parts[0] == "INVITE sip:100 SIP/2.0\r\nCall-ID: "
+    assert isinstance(bound.steps[1], Receive)
+
+
 def test_init_is_a_program_of_its_own() -> None:
     found = clean(
         f'<Global variables="n"/><label id="a"/><init><nop next="a" test="n"/><nop><action><assign assign_to="n" '
