@@ -20,6 +20,14 @@ class SippFileConfig:
         about="NAME VALUE: text of the keyword [NAME] in a scenario file of SIPp; repeatable.",
     )
     """Names and values of keywords."""
+    variables: tuple[tuple[str, str], ...] = option(
+        (),
+        "-set",
+        check=Kind.PAIR,
+        many=True,
+        about="NAME VALUE: value of a global variable of a scenario file of SIPp; repeatable.",
+    )
+    """Names and values of global variables."""
     allow_exec: bool = option(
         False, "--allow-exec", check=Flag(), about="Let a scenario file of SIPp run programs (exec command)."
     )

@@ -162,3 +162,44 @@ def test_messages_on_the_wire_are_the_files_own(tmp_path: Path) -> None:
     assert re.search(r"branch=z9hG4bK-\d+-1-0\r\n", invite)
     assert "Content-Length:   " in invite, "SIPp's five places"
     assert str(os.getpid()) not in invite, "it is the process of a call worker"
+
+
+INIT = """<scenario>
+  <Global variables="tenant,first"/>
+  <init>
+    <nop condexec="tenant" condexec_inverse="true">
+      <action><assignstr assign_to="tenant" value="none"/></action>
+    </nop>
+    <nop><action><assignstr assign_to="first" value="[$tenant] of [service]"/></action></nop>
+  </init>
+  <send><![CDATA[
+    OPTIONS sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+    Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+    From: <sip:a@[local_ip]>;tag=[pid]a[call_number]
+    To: <sip:b@[remote_ip]>
+    Call-ID: [call_id]
+    CSeq: [cseq] OPTIONS
+    X-First: [$first]
+    Content-Length: 0
+
+  ]]></send>
+  <recv response="200"/>
+</scenario>"""
+
+
+@pytest.mark.parametrize(("options", "first"), [([], "none of b"), (["-set", "tenant", "blue"], "blue of b")])
+def test_init_is_carried_out_before_the_first_call(tmp_path: Path, options: list[str], first: str) -> None:
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        code, summary, _ = load(f"b@127.0.0.1:{peer.port}", tmp_path, INIT, "-m", "3", "-r", "50", *options)
+        assert was(code, 0), summary
+        assert [each.headers.get("X-First") for each in peer.requests] == [first] * 3
+
+
+def test_an_init_that_fails_ends_the_load_before_anything_is_sent(tmp_path: Path) -> None:
+    file = INIT.replace('value="[$tenant] of [service]"/>', 'value="x"/><error message="no tenant"/>')
+    (tmp_path / "calls.xml").write_text(file)
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code = main(["load", target, "-sf", str(tmp_path / "calls.xml"), "-m", "3", *QUIET, "--out", str(tmp_path)])
+        assert peer.requests == []
+    assert was(code, 1)

@@ -15,6 +15,7 @@ from ...sipp.actions.effects import EXEC
 from ...sipp.faults import Fault
 from ...sipp.markup import excerpt
 from ...sipp.program import Program, ReceiveCommand, Role, SendCommand
+from ...sipp.variables import Layout
 from ..configuration import given
 from ..terminal import echo
 
@@ -35,7 +36,7 @@ def check_options(config: LoadConfig) -> None:
     """
     if is_named(config):
         return
-    for name, option in (("key", "-key"), ("allow_exec", "--allow-exec")):
+    for name, option in (("key", "-key"), ("set", "-set"), ("allow_exec", "--allow-exec")):
         if given(name):
             raise click.UsageError(f"{option} is for a scenario file of SIPp; say -sf FILE.xml too")
 
@@ -44,7 +45,8 @@ def read(config: LoadConfig) -> Program:
     """Return the program of the file that a load names.
 
     Raises:
-        ConfigurationError: it cannot be read, or the first message of its calls is received.
+        ConfigurationError: it cannot be read, the first message of its calls is received, or it has no such variable
+            as one of `-set`.
     """
     document = scenario_file.read_file(config.scenario)
     program = program_reader.read(document, keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
@@ -53,6 +55,8 @@ def read(config: LoadConfig) -> Program:
             f"{config.scenario}:{program.steps[0].line}: the first message of its calls is received; "
             "a load needs a file that sends it"
         )
+    layout = Layout(program.call_variables, program.user_variables, program.global_variables)
+    layout.global_values(dict(config.sipp.variables))
     return replace(program, unsupported=(*program.unsupported, *_not_carried_out(program)))
 
 
@@ -83,11 +87,9 @@ def check_runnable(config: LoadConfig) -> None:
 
 def _not_carried_out(program: Program) -> Iterator[Fault]:
     """What the reader takes, and no call of a load carries out yet."""
-    for init in program.init[:1]:
-        yield Fault(init.line, "<init> is not carried out by a load yet; set its variables in a <nop>")
     for use in program.needs.files[:1]:
         yield Fault(use.line, "[file name=…] is not carried out by a load yet; write the text itself")
-    for step in program.steps:
+    for step in (*program.init, *program.steps):
         if isinstance(step, SendCommand | ReceiveCommand):
             yield Fault(step.line, "<sendCmd> and <recvCmd> are not carried out by a load yet")
         for action in step.actions:

@@ -5,7 +5,7 @@ The actor must not decide anything: the machine and the file do.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import final
 
@@ -14,7 +14,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 
 from ...diagnosis.request_loss import Loss
 from ...runtime.actor import OctetActor
-from ...sipp.actions.results import Loudness, Say
+from ...sipp.actions.results import Loudness, Result, Say
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.statistics import Failure
 from ...sipp.markup import shown
@@ -124,10 +124,7 @@ class FileCall(OctetActor):
         messages, wishes, _ = self._call.drain()
         for message in messages:
             self._send(message.data)
-        for wish in wishes:
-            if isinstance(wish, Say):
-                level = logging.INFO if wish.loudness is Loudness.LOG else logging.WARNING
-                _logger.log(level, "%s: %s", self.name, shown(wish.text))
+        log_said(self.name, wishes)
         if self._call.finished:
             self._end(failed=False)
 
@@ -135,3 +132,16 @@ class FileCall(OctetActor):
         if not self._is_over:
             self._is_over = True
             self._over(self, failed)
+
+
+def log_said(name: str, wishes: Iterable[Result]) -> None:
+    """Log the lines that actions write.
+
+    Args:
+        name: of the call, for the log.
+        wishes: what its actions want.
+    """
+    for wish in wishes:
+        if isinstance(wish, Say):
+            level = logging.INFO if wish.loudness is Loudness.LOG else logging.WARNING
+            _logger.log(level, "%s: %s", name, shown(wish.text))

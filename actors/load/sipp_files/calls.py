@@ -35,10 +35,12 @@ from ..expectations import NO_CALL
 from ..requests.ends import Begun, RequestEnds, Result, outcome_of
 from ..requests.route import Route
 from ..starter import Ended, Starter
-from .call import FileCall
+from .call import FileCall, log_said
 
 SERVICE: Final = "service"
 """`[service]` where the target has no user."""
+INIT: Final = "init"
+"""`[call_id]` in `init`, which is no call."""
 OUTCOMES: Final = {
     Failure.RECV_TIMEOUT: "timeout",
     Failure.MAX_RETRANS: "timeout",
@@ -87,8 +89,6 @@ class FileCalls(Starter):
         program = runnable(
             read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
         )
-        self._script = Script(program, Settings(pause=config.hold))
-        self._everyone = self._script.layout.global_values({})
         local = route.local()
         self._listener = local.listener
         target = Uri.parse(config.target)
@@ -112,8 +112,35 @@ class FileCalls(Starter):
             injection=self._injection,
             file=_no_file,
         )
+        self._script = Script(program.bound(self._surroundings.constants), Settings(pause=config.hold))
+        self._everyone = self._script.layout.global_values(dict(config.sipp.variables))
         self._open: dict[FileCall, tuple[Begun, Ended]] = {}
         self._said: set[int] = set()
+
+    async def set_up(self) -> str:
+        """Carry out `init` of the file, which sets global variables before the first call.
+
+        Returns:
+            Why no call can begin, with file and line; empty = they can.
+        """
+        program = self._script.program.initialization
+        if program is None:
+            return ""
+        call = ScenarioCall(
+            Script(program, self._script.settings),
+            CallContext(
+                self._surroundings,
+                CallIdentity(call_id=INIT, number=0),
+                Dialog(self._script.settings.base_cseq),
+                Variables(self._script.layout, everyone=self._everyone),
+                Random(self._config.seed),
+            ),
+            is_reliable=True,
+            local=Local("", "", "", ""),
+        )
+        call.begin(self._actor_loop.now())
+        log_said(f"init of {program.file}", call.drain().wishes)
+        return f"init failed at {call.figures.detail}" if call.figures.failure is not None else ""
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
         """Begin a run of the file."""

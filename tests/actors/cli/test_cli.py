@@ -274,6 +274,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--expect-dtmf": ["="],
         "--scenario": ["a.py"],
         "-key": ["tenant", "blue"],
+        "-set": ["codec", "18"],
         "--allow-exec": [],
         "--run-time": ["9s"],
         "--data": ["a.csv"],

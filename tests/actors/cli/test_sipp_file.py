@@ -132,7 +132,15 @@ def test_a_file_without_a_counterpart_is_not_converted(tmp_path: Path, capsys: p
     ]
 
 
-@pytest.mark.parametrize("option", [["-key", "a", "b"], ["--allow-exec"]])
+def test_only_global_variables_can_be_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, f'<Global variables="n"/>{INVITE}<recv response="200" test="n" next="a"/><label id="a"/>')
+    load = ["check", "load", "127.0.0.1", "-sf", file, "-key", "tenant", "blue"]
+    assert main([*load, "-set", "n", "1"]) == 0
+    assert main([*load, "-set", "m", "1"]) == 2
+    assert "-set m: the file has no global variable m" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["-key", "a", "b"], ["-set", "a", "b"], ["--allow-exec"]])
 def test_options_of_such_files_need_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "127.0.0.1", "-m", "1", *option]) == 2
     assert f"{option[0]} is for a scenario file of SIPp" in capsys.readouterr().err
