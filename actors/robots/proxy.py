@@ -73,9 +73,7 @@ class ProxyRobot(Application):
         self._now = now
         self._next_hops = next_hops
         self._count = count
-        self._authorize = (
-            authorizer(context, config, domains, proxy=True, within_dialogs=False) if config.auth else None
-        )
+        self._authorize = authorizer(context, config, domains, proxy=True) if config.auth else None
         settings = ProxySettings(
             context.tag_key,
             is_own=domains.is_own,
@@ -104,7 +102,7 @@ class ProxyRobot(Application):
         if onward is Decision.DROP:
             self._count("request", "dropped")
             return True
-        if self._authorize is not None and message.method != REGISTERS:
+        if self._authorize is not None and message.method != REGISTERS and not self._proxy.is_within(message):
             judged = self._authorize.judge(message, now)
             onward = judged if isinstance(judged, Response) else onward
         if not isinstance(onward, Lookup):

@@ -33,14 +33,11 @@ SWEEP: Final = 1.0
 """Seconds between two looks for bindings that have ended."""
 
 
-def authorizer(
-    context: AuthContext, config: ServerConfig, domains: Domains, *, proxy: bool, within_dialogs: bool = True
-) -> Authorize:
+def authorizer(context: AuthContext, config: ServerConfig, domains: Domains, *, proxy: bool) -> Authorize:
     """Return what challenges the users of a node.
 
     Args:
         proxy: by 407 instead of 401.
-        within_dialogs: requests with a To tag too.
     """
 
     def refused(verdict: Verdict) -> None:
@@ -57,7 +54,7 @@ def authorizer(
         other_uri=named(lambda host: domains.domain_of(host) is not None),
     )
     lookup = (domains.users or {}).get
-    return Authorize(server, lookup, tag_key=context.tag_key, within_dialogs=within_dialogs, on_refusal=refused)
+    return Authorize(server, lookup, tag_key=context.tag_key, on_refusal=refused)
 
 
 class RegistrarRobot(Application):

@@ -31,6 +31,8 @@ MAX_FORWARDS: Final = 70
 RECORDED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
 """Methods whose requests get a Record-Route: they form a dialog, or refresh its target."""
 TRANSPORTS: Final = ("udp", "tcp", "tls")
+DIALOG: Final = "dialog"
+"""Parameter of this proxy's Record-Route where requests are challenged: signed over the Call-ID."""
 WAY: Final = "way"
 """Parameter of this proxy's Via: how the request came, so that its responses go back in the same way."""
 
@@ -71,7 +73,7 @@ class ProxySettings:
     looks_up: bool = False
     """Whether the caller looks names without port up by itself (`Lookup`); False = they are names of hosts."""
     realm: str = ""
-    """Realm whose Proxy-Authorization ends here (22.3); empty = none does."""
+    """Realm whose Proxy-Authorization ends here (22.3); empty = none does. See `StatelessProxy.is_within`."""
 
 
 class Lookup(NamedTuple):
@@ -110,6 +112,23 @@ class StatelessProxy:
         self._settings = settings
 
     # ---- requests
+
+    def is_within(self, request: Request) -> bool:
+        """Whether a request follows the route that this proxy has recorded for its dialog.
+
+        Only the sides of a dialog know it. A tag in To can be made up, and proves nothing: such a request is to be
+        challenged (RFC 3261 section 22.3), also where this proxy records no route. False as well where no `realm` is
+        set.
+        """
+        wanted = self._dialog_mark(request.call_id)
+        try:
+            routes = [request.request_uri, *(NameAddr.parse(each).uri for each in request.headers.values("route"))]
+        except ParseError:
+            return False
+        return any(each.params.get(DIALOG) == wanted and self._names_this(each) for each in routes)
+
+    def _dialog_mark(self, call_id: str) -> str:
+        return _hash(("dialog", call_id), self._settings.key, 12)
 
     def take(
         self,
@@ -174,7 +193,7 @@ class StatelessProxy:
         if self._settings.realm:
             _drop_credentials(headers, self._settings.realm)
         if self._settings.record_route and request.method in RECORDED:
-            self._record(headers, uri, local, out)
+            self._record(headers, uri, local, out, request.call_id)
         onward = Request(request.method, str(uri), headers, request.body)
         onward.note_source(source.host, source.port)
         params: dict[str, str | None] = {"branch": f"{MAGIC_COOKIE}{self._signature(request, received)}.{mark}"}
@@ -259,12 +278,13 @@ class StatelessProxy:
                 return hop, out
         raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
 
-    def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop) -> None:
+    def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop, call_id: str) -> None:
         """Write Record-Route: one value, or two where the dialog changes the address or transport here (RFC 5658)."""
         scheme = "sips" if uri.scheme == "sips" else "sip"
+        mark = f";{DIALOG}={self._dialog_mark(call_id)}" if self._settings.realm else ""
         for hop in dict.fromkeys((local, out)):
             transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
-            headers.insert_first("Record-Route", f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr>")
+            headers.insert_first("Record-Route", f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr{mark}>")
 
     def _signature(self, message: Request | Response, via: Via) -> str:
         """Return the first part of the branch.

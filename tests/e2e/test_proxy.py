@@ -3,7 +3,9 @@
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.stranger import invite
 
 from .agents import Peer, agent, note, reply
 from .servers import BOTH, USERS, Server, serving
@@ -116,7 +119,35 @@ def test_refusals_cancels_and_unknown_users_come_back(transport: str) -> None:
         assert server.running.end(signal.SIGTERM)[0] == 0
 
 
-def test_with_auth_a_user_calls_and_a_stranger_does_not_and_the_password_goes_no_further(tmp_path: Path) -> None:
+MADE_UP = ((), ("Route: <sip:127.0.0.1:{port};lr>",), ("Route: <sip:127.0.0.1:{port};lr;dialog=00112233>",))
+"""Header lines of requests of dialogs that never were."""
+
+
+async def statuses_of_made_up_dialogs(port: int) -> list[int]:
+    """Send INVITEs whose To has a tag; the statuses that come back."""
+    statuses: list[int] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.setblocking(False)
+        host, own = stranger.getsockname()
+        for number, lines in enumerate(MADE_UP):
+            data = invite(number, host, own, *(line.replace("{port}", str(port)) for line in lines))
+            data = data.replace(b"To: <sip:bob@127.0.0.1>", b"To: <sip:bob@127.0.0.1>;tag=made-up")
+            stranger.sendto(data.replace(b" sip:bob@127.0.0.1 ", b" sip:bob@127.0.0.1:%d " % port), ("127.0.0.1", port))
+
+        def heard() -> bool:
+            with suppress(BlockingIOError):
+                statuses.append(int(stranger.recv(65536)[8:11]))
+            return len(statuses) == len(MADE_UP)
+
+        await until(heard)
+    return statuses
+
+
+@pytest.mark.parametrize("record", [[], ["--record-route"]], ids=lambda each: "".join(each))
+def test_with_auth_a_user_calls_and_a_stranger_does_not_and_the_password_goes_no_further(
+    tmp_path: Path, record: list[str]
+) -> None:
     users = tmp_path / "users.csv"
     users.write_text(USERS)
 
@@ -144,8 +175,10 @@ def test_with_auth_a_user_calls_and_a_stranger_does_not_and_the_password_goes_no
                     await mallory.invite(through(server, "udp"), media="none")
                 assert refused.value.status == 407
             assert peer.methods().count("INVITE") == 1
+            assert await statuses_of_made_up_dialogs(port) == [407] * len(MADE_UP)
+            assert peer.methods().count("INVITE") == 1, "a tag that was made up lets nobody through"
 
-    with serving("proxy", *BOTH, "--registrar", "--users", str(users), "--auth") as server:
+    with serving("proxy", *BOTH, "--registrar", "--users", str(users), "--auth", *record) as server:
         run(lambda: scenario(server))
 
 

@@ -341,3 +341,33 @@ def test_a_next_hop_without_port_is_looked_up_first_and_a_cancel_draws_the_same_
 def test_a_next_hop_with_port_or_address_is_not_looked_up(uri: str) -> None:
     settings = replace(SETTINGS, looks_up=True)
     assert isinstance(taken(request_of(uri), settings), Forward)
+
+
+# ---- who is within a dialog
+
+
+def test_only_who_follows_the_recorded_route_of_the_dialog_is_within_it() -> None:
+    settings = replace(SETTINGS, record_route=True, realm="example.org")
+    proxy = StatelessProxy(settings)
+    onward, _ = forwarded(request_of(), settings)
+    (recorded,) = onward.headers.values("record-route")
+    assert proxy.is_within(request_of("sip:bob@192.0.2.20", f"Route: {recorded}", method="BYE", to_tag="b"))
+    strict = recorded.strip("<>")
+    assert proxy.is_within(request_of(strict, "Route: <sip:bob@192.0.2.20>", method="BYE", to_tag="b"))
+    for route in (
+        "",
+        "Route: <sip:192.0.2.1:5060;lr>",
+        "Route: <sip:192.0.2.1:5060;lr;dialog=0011>",
+        f"Route: {recorded.replace('192.0.2.1', '192.0.2.7')}",
+        "Route: <sip:",
+    ):
+        lines = [route] if route else []
+        assert not proxy.is_within(request_of("sip:bob@192.0.2.20", *lines, method="INVITE", to_tag="b")), route
+    other = request_of("sip:bob@192.0.2.20", f"Route: {recorded}", method="BYE", to_tag="b")
+    other.headers.set("Call-ID", "another")
+    assert not proxy.is_within(other), "the route of one dialog is of no use for another"
+
+
+def test_without_challenges_the_recorded_route_says_nothing_of_the_dialog() -> None:
+    onward, _ = forwarded(request_of(), replace(SETTINGS, record_route=True))
+    assert onward.headers.values("record-route") == ["<sip:192.0.2.1:5060;lr>"]
