@@ -1,6 +1,7 @@
 """`sipswarm proxy --relay-media` with real processes: media of our user agents goes through it, and no port is left."""
 
 import asyncio
+import os
 import signal
 
 import pytest
@@ -10,10 +11,11 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo, send_recv
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.sdp.description import SessionDescription
-from tests.interop.processes import free_port
+from tests.interop.processes import descendants, free_port
 
 from .agents import agent, note
 from .servers import BOTH, Server, serving
+from .test_orphans import name_of
 from .test_proxy import bound, leg, run, through
 from .waiting import again_after_a_stop, pass_time, until
 
@@ -198,5 +200,30 @@ def test_without_ports_a_call_is_refused() -> None:
     ports += ports % 2
     options = ("--registrar", "--relay-media", "--rtp-ports", f"{ports}-{ports + 2}")
     with serving("proxy", "--listen", "udp:127.0.0.1:0", *options) as server:
+        run(lambda: scenario(server))
+        assert server.running.end(signal.SIGTERM)[0] == 0
+
+
+def test_after_the_death_of_the_media_worker_the_next_offer_brings_the_media_back() -> None:
+    came: list[Call] = []
+
+    async def scenario(server: Server) -> None:
+        async with agent("sip:alice@127.0.0.1") as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(cb_create=lambda call, request: note(came, call), init_media=echo())
+            await bound(server, bob, "udp")
+            call = await alice.invite(through(server, "udp"), media="silence")
+            await until(lambda: datagrams(server) > 20)
+            children = descendants(server.running.process.pid)
+            (worker,) = [each for each in children if name_of(each).endswith("media-0")]
+            os.kill(worker, signal.SIGKILL)
+            await ended(server, "lost")
+            before = datagrams(server)
+            await call.reinvite()
+            await until(lambda: datagrams(server) > before + 20)
+            await call.bye()
+            await until(lambda: came[0].closed)
+            await ended(server, "bye")
+
+    with serving("proxy", *BOTH, *RELAY) as server:
         run(lambda: scenario(server))
         assert server.running.end(signal.SIGTERM)[0] == 0
