@@ -82,7 +82,20 @@ def test_phones_of_the_page_call_each_other_and_by_the_registrar(site: Path, tmp
 def test_an_asynchronous_fixture_of_the_page_places_the_call(site: Path, answering: str, tmp_path: Path) -> None:
     pytest.importorskip("pytest_asyncio")
     file = tmp_path / "test_fixture.py"
-    file.write_text(PYTHON[3])
+    (fixture,) = [each for each in PYTHON if "pytest_asyncio.fixture" in each]
+    file.write_text(fixture)
     loop = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
     done = run([*PYTEST, *loop, "--sip-target", f"sip:ivr@{answering}", str(file)], tmp_path, site)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@again_after_a_stop
+def test_the_load_of_the_page_is_one_test(site: Path, answering: str, tmp_path: Path) -> None:
+    (text,) = [each for each in PYTHON if "import load" in each]
+    assert "calls=500, rate=50" in text
+    few = 'calls=10, rate=10, call_workers=1, media_workers=1, out="results"'
+    file = tmp_path / "test_load.py"
+    file.write_text(text.replace("calls=500, rate=50", few).replace("result.passed", "result.exit_code in (0, 98)"))
+    done = run([*PYTEST, "--sip-target", f"sip:ivr@{answering}", str(file)], tmp_path, site)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"answered": 10' in (tmp_path / "results" / "summary.json").read_text()
