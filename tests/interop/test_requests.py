@@ -17,9 +17,6 @@ from .sipp import Sipp
 from .test_at_home import WAYS, Way, user
 
 ROBOT = """
-from sipswarm import Response
-
-
 async def robot(call):
     await call.answer()
 
@@ -31,7 +28,7 @@ def setup(ua):
     def subscribe(request):
         if request.headers.get("Event") != "message-summary":
             return 489
-        return Response.build(200, None, (("Expires", request.headers.get("Expires")),))
+        ua.accept_subscription(request, expires=60, body="Messages-Waiting: no")
 
     ua.on_request("MESSAGE", message)
     ua.on_request("SUBSCRIBE", subscribe)
