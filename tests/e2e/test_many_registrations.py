@@ -66,7 +66,7 @@ def test_all_users_of_a_robot_are_bound_after_a_challenge_and_removed_at_its_end
     ("number", "rate", "hold", "longest"),
     [
         (300, 100, 12.0, 6),
-        pytest.param(10_000, 200, 60.0, 60, marks=(pytest.mark.slow, pytest.mark.timeout(600))),
+        pytest.param(10_000, 200, 120.0, 120, marks=(pytest.mark.slow, pytest.mark.timeout(600))),
     ],
 )
 def test_a_load_has_all_users_bound_and_refreshed_and_removes_them(

@@ -69,7 +69,7 @@ def test_sipp_notifies_each_subscription_until_its_end(tmp_path: Path, start: St
     ("users", "rate", "hold", "expires", "each"),
     [
         (300, 100, 8.0, 900, 2),
-        pytest.param(10_000, 200, 60.0, 60, 3, marks=(pytest.mark.slow, pytest.mark.timeout(600))),
+        pytest.param(10_000, 200, 120.0, 120, 3, marks=(pytest.mark.slow, pytest.mark.timeout(600))),
     ],
 )
 def test_kamailio_has_all_users_and_then_none(
