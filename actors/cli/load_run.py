@@ -27,7 +27,7 @@ from ..load.report import Ending, Report, Result
 from ..load.results import Results, written
 from ..load.run_ends import row_of_lost
 from ..load.schedule import Plan, Share
-from ..load.starter import name_of
+from ..load.starter import is_in_python, name_of
 from ..load.thresholds import Threshold
 from ..supervisor.node_totals import ProcessFigures
 from . import run
@@ -196,8 +196,8 @@ class LoadRun:
 
     @property
     def _attempted(self) -> int:
-        """Calls that began, and runs that were over without one; an arrival of a plain load is a call."""
-        return self.report.attempted(max(self.node.attempted, 0 if self.load.scenario else self.node.begun))
+        """Calls that began, and runs that were over without one; any other arrival is one."""
+        return self.report.attempted(max(self.node.attempted, 0 if is_in_python(self.load) else self.node.begun))
 
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
         nodes = (self.node, *self._beside)

@@ -25,6 +25,11 @@ def name_of(config: LoadConfig) -> str:
     return PLAIN if config.method == CALL_METHOD else config.method
 
 
+def is_in_python(config: LoadConfig) -> bool:
+    """Return whether the arrivals of a load are runs of a scenario in Python, which may place any number of calls."""
+    return bool(config.scenario) and not scenario_file.is_named(config.scenario)
+
+
 class Starter:
     """Begins one call, request or run for each arrival. The methods besides `begin` do nothing where that is enough."""
 

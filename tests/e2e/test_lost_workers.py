@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.sipp.scenario_file import text_of
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, Running
 from tests.e2e.waiting import until
@@ -111,6 +112,24 @@ def test_a_load_goes_on_without_the_worker_that_died_and_names_each_lost_call(tm
     assert users >= 240 - len(lost), "no arrival was started twice, and none was left out but those that are named"
     assert any("call-0 ended with status -9" in each for each in (log, (tmp_path / "report.html").read_text()))
     assert len([row for row in rows if row["outcome"] == "answered"]) == summary["calls"]["answered"]
+
+
+def test_runs_of_a_scenario_file_that_a_worker_took_along_are_rows_too(tmp_path: Path) -> None:
+    file = tmp_path / "uac.xml"
+    file.write_text(text_of("uac").replace("<pause/>", '<pause milliseconds="500"/>'))
+    with CountingUas() as uas:
+        options = ("-sf", str(file), "-r", "60", "-m", "240")
+        code, log = run(uas, tmp_path, *options, kills=[(30, "call-1")])
+        users = len(uas.users)
+    summary, rows = results(tmp_path)
+    assert code == 98, (code, log, summary["verdict"])
+    lost = [row for row in rows if row["failure"] == "worker_lost"]
+    assert len(rows) == summary["arrivals"]["started"] == 240
+    assert 0 < len(lost) < 240
+    assert {row["failure"] for row in rows} == {"", "worker_lost"}
+    seen = [row["id"] for row in rows if row["id"]]
+    assert len(set(seen)) == len(seen), "no run has two rows"
+    assert users <= len(seen), "each call that the peer saw has a row"
 
 
 @pytest.mark.parametrize("number", [3, 4], ids=["before it is admitted", "before its call is made"])
