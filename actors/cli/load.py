@@ -128,7 +128,8 @@ def load(
     check_audio(config.media, settings.codecs)
     config = replace(config, target=complete(config.target, caller.user, caller.chosen_transport))
     config, settings = method.of_registrar(config, settings)
-    method.check_data(config, settings.account.from_)
+    if not sipp_file.is_named(config):  # the rows of such a file were checked with it
+        method.check_data(config, settings.account.from_)
     capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate
     hop = checked_hop(settings.account.proxy or config.target, allow_public=caller.allow_public, rate=capped)
     config = replace(config, allow=target_networks(config.target, hop))

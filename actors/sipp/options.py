@@ -15,7 +15,7 @@ class SippOption:
     values: int
     """How many arguments follow it."""
     taken: bool
-    """Whether `load` and `robot` take it by this name when they run a scenario file."""
+    """Whether `load` takes it by this name when it runs a scenario file."""
     text: str
     """Of one that is taken, what is different here, empty = nothing; of another one, what to write instead."""
 
@@ -41,7 +41,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-sf": _taken(1),
     "-oocsf": _not(1, "requests outside of calls are answered by robot, or by answer"),
     "-oocsn": _not(1, "requests outside of calls are answered by robot, or by answer"),
-    "-sn": _taken(1, "the scenarios are written anew and behave as SIPp's"),
+    "-sn": _not(1, "write load for uac and answer for uas, or run sipp -sd NAME > NAME.xml and give it by -sf"),
     # addresses and protocols
     "-t": _taken(1, "udp, tcp or tls; u1, t1 and l1 mean the same, one socket or connection per call is not there"),
     "-i": _taken(1, "it is the address of media too"),
@@ -84,16 +84,16 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     # behaviour of calls
     "-aa": _taken(0),
     "-base_cseq": _taken(1),
-    "-cid_str": _taken(1, "what it makes gets a suffix, so that it leads to its process"),
+    "-cid_str": _not(1, "Call-IDs lead to their process; write Call-ID: PREFIX///[call_id] into the file"),
     "-d": _taken(1, "with its unit: 5s, 500ms"),
     "-deadcall_wait": _not(1, "drop it: messages of calls that have ended are counted as unexpected"),
-    "-auth_uri": _taken(1),
+    "-auth_uri": _not(1, "drop it: the uri of [authentication] is sip:IP:PORT of the target"),
     "-au": _not(1, "write --auth-user USER"),
     "-ap": _not(1, "write --auth-password-file FILE, so that the password is not on the command line"),
     "-s": _taken(1),
     "-default_behaviors": _taken(1),
     "-nd": _taken(0),
-    "-pause_msg_ign": _not(0, "drop it, and write an optional recv that leads back to the pause"),
+    "-pause_msg_ign": _taken(0),
     "-callid_slash_ign": _not(0, "drop it: the part of a Call-ID behind the last /// counts always"),
     # injection files
     "-inf": _taken(1),

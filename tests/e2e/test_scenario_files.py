@@ -203,3 +203,57 @@ def test_an_init_that_fails_ends_the_load_before_anything_is_sent(tmp_path: Path
         code = main(["load", target, "-sf", str(tmp_path / "calls.xml"), "-m", "3", *QUIET, "--out", str(tmp_path)])
         assert peer.requests == []
     assert was(code, 1)
+
+
+def test_options_of_sipp_reach_the_calls_and_their_rows(tmp_path: Path) -> None:
+    seen: list[Request] = []
+
+    def answers(request: Request) -> Sequence[Response]:
+        seen.append(request)
+        return [reply(request, 200)]
+
+    (tmp_path / "users.csv").write_text("SEQUENTIAL,PRINTF=4,PRINTFOFFSET=10,PRINTFMULTIPLE=2\nuser%04d;x\nother%d\n")
+    file = OPTIONS.replace("X-T: t", "X-T: [$tenant] [field0]|[field1] [$row]")
+    file = file.replace(
+        "<send>",
+        '<Global variables="tenant"/><nop><action><lookup assign_to="row" file="users.csv" '
+        'key="other12"/></action></nop><send>',
+        1,
+    )
+    rows = ["-inf", str(tmp_path / "users.csv"), "-infindex", "users.csv", "0"]
+    options = [*rows, "-set", "tenant", "blue", "-base_cseq", "7", "-m", "3", "-r", "50", "--call-workers", "1"]
+    with InThread(Peer(answers)) as peer:
+        code, summary, _ = load(f"b@127.0.0.1:{peer.port}", tmp_path, file, *options)
+    assert was(code, 0), summary
+    assert sorted([str(each.headers.get("X-T")) for each in seen]) == [
+        "blue other12| 1.000000",
+        "blue user0010|x 1.000000",
+        "blue user0014|x 1.000000",
+    ]
+    assert {each.headers.get("CSeq") for each in seen} == {"7 OPTIONS"}
+
+
+OPTIONS = """<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="options">
+<send><![CDATA[
+OPTIONS sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:a@[local_ip]>;tag=[call_number]
+To: <sip:b@[remote_ip]>
+Call-ID: [call_id]
+CSeq: [cseq] OPTIONS
+X-T: t
+Content-Length: 0
+
+]]></send>
+<recv response="200"/>
+</scenario>
+"""
+
+
+def test_a_silent_peer_costs_a_call_after_the_time_of_recv_timeout(tmp_path: Path) -> None:
+    with InThread(Peer(lambda request: [])) as peer:
+        options = ["-recv_timeout", "300ms", "-m", "1"]
+        code, _, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, OPTIONS, *options)
+    assert was(code, 1)
+    assert [row["failure"] for row in rows] == ["recv_timeout"]

@@ -1,21 +1,21 @@
 """The scenario file of SIPp that a load names: what `check load … -sf FILE.xml` shows, and whether it can be run."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
 import click
 
-from ...config import LoadConfig
+from ...config import OPTION, LoadConfig
 from ...errors import ConfigurationError
+from ...load.sipp_files.settings import check_rows, check_settings
 from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
 from ...sipp.actions.effects import EXEC
 from ...sipp.faults import Fault
 from ...sipp.markup import excerpt
 from ...sipp.program import Program, ReceiveCommand, Role, SendCommand
-from ...sipp.variables import Layout
 from ..configuration import given
 from ..terminal import echo
 
@@ -36,9 +36,10 @@ def check_options(config: LoadConfig) -> None:
     """
     if is_named(config):
         return
-    for name, option in (("key", "-key"), ("set", "-set"), ("allow_exec", "--allow-exec")):
-        if given(name):
-            raise click.UsageError(f"{option} is for a scenario file of SIPp; say -sf FILE.xml too")
+    for field in fields(config.sipp):
+        name = max(field.metadata[OPTION].names, key=len)
+        if given(name.lstrip("-").replace("-", "_")):
+            raise click.UsageError(f"{name} is for a scenario file of SIPp; say -sf FILE.xml too")
 
 
 def read(config: LoadConfig) -> Program:
@@ -55,8 +56,7 @@ def read(config: LoadConfig) -> Program:
             f"{config.scenario}:{program.steps[0].line}: the first message of its calls is received; "
             "a load needs a file that sends it"
         )
-    layout = Layout(program.call_variables, program.user_variables, program.global_variables)
-    layout.global_values(dict(config.sipp.variables))
+    check_settings(config, program)
     return replace(program, unsupported=(*program.unsupported, *_not_carried_out(program)))
 
 
@@ -68,6 +68,7 @@ def check_runnable(config: LoadConfig) -> None:
         UsageError: options that do not go together.
     """
     program = program_reader.runnable(read(config))
+    check_rows(config)
     for name, what in missing_files(program, config).items():
         raise ConfigurationError(f"{config.scenario}: {name}: {what}")
     for option, value in (

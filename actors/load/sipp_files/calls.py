@@ -23,7 +23,6 @@ from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.script import Script
-from ...sipp.call.settings import Settings
 from ...sipp.call.statistics import EndedBy, Failure, Figures
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
@@ -36,6 +35,7 @@ from ..requests.ends import Begun, RequestEnds, Result, outcome_of
 from ..requests.route import Route
 from ..starter import Ended, Starter
 from .call import FileCall, log_said
+from .settings import indexes_of, settings_of
 
 SERVICE: Final = "service"
 """`[service]` where the target has no user."""
@@ -92,7 +92,9 @@ class FileCalls(Starter):
         local = route.local()
         self._listener = local.listener
         target = Uri.parse(config.target)
-        self._injection = read_injection([config.data] if config.data else [], seed=config.seed)
+        self._injection = read_injection(
+            [config.data] if config.data else [], indexes_of(config.sipp), seed=config.seed
+        )
         media_port = factory.parked_port(local.listener)
         self._surroundings = Surroundings(
             texts=texts_of(
@@ -112,7 +114,7 @@ class FileCalls(Starter):
             injection=self._injection,
             file=_no_file,
         )
-        self._script = Script(program.bound(self._surroundings.constants), Settings(pause=config.hold))
+        self._script = Script(program.bound(self._surroundings.constants), settings_of(config))
         self._everyone = self._script.layout.global_values(dict(config.sipp.variables))
         self._open: dict[FileCall, tuple[Begun, Ended]] = {}
         self._said: set[int] = set()

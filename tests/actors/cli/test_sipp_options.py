@@ -30,6 +30,10 @@ def test_every_option_of_sipp_that_a_verb_lacks_says_what_to_write(
         assert OPTIONS[name].taken or OPTIONS[name].text in said
 
 
+def test_a_load_has_the_options_that_the_table_says_are_taken() -> None:
+    assert {name for name, option in OPTIONS.items() if option.taken} == OPTIONS.keys() & names_of("load")
+
+
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [

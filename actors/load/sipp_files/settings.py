@@ -1,0 +1,93 @@
+"""The settings of the calls of a scenario file, from the options of the load."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ...config import LoadConfig
+from ...diagnosis.sipp_options import SippFileConfig
+from ...errors import ConfigurationError
+from ...sipp.call.settings import ALL_BEHAVIOURS, Behaviour, Settings
+from ...sipp.injection_reading import read_injection
+from ...sipp.program import Program
+from ...sipp.variables import Layout
+
+_WORDS: Final[Mapping[str, Behaviour]] = {each.value: each for each in Behaviour}
+
+
+def settings_of(config: LoadConfig) -> Settings:
+    """Return the settings of a load.
+
+    Raises:
+        ConfigurationError: a word of -default_behaviors is unknown.
+    """
+    given = config.sipp
+    return Settings(
+        strict=given.strict,
+        behaviours=frozenset() if given.no_default_behaviours else behaviours_of(given.default_behaviours),
+        auto_answer=given.auto_answer,
+        repeats=not given.no_repeats,
+        invite_repeats=given.invite_repeats if given.repeats is None else given.repeats,
+        other_repeats=given.other_repeats if given.repeats is None else given.repeats,
+        t2=given.t2,
+        loose=given.repetition_check == "loose",
+        receive_timeout=given.receive_timeout,
+        pause=config.hold,
+        base_cseq=given.base_cseq,
+        lost=given.lost / 100,
+        ignored_in_pause=given.ignored_in_pause,
+    )
+
+
+def check_settings(config: LoadConfig, program: Program) -> None:
+    """See that the options of a load and its file go together.
+
+    Raises:
+        ConfigurationError: an option has a value that cannot be, or names a variable that is not there.
+    """
+    settings_of(config)
+    layout = Layout(program.call_variables, program.user_variables, program.global_variables)
+    layout.global_values(dict(config.sipp.variables))
+
+
+def check_rows(config: LoadConfig) -> None:
+    """See that the rows of a load can be given to the calls of its file.
+
+    Raises:
+        ConfigurationError: they cannot be read or found, or belong to users.
+    """
+    if read_injection([config.data] if config.data else [], indexes_of(config.sipp)).users:
+        raise ConfigurationError(
+            f"{config.data}:1: USER is not carried out for a scenario file of SIPp yet; write SEQUENTIAL or RANDOM"
+        )
+
+
+def behaviours_of(text: str) -> frozenset[Behaviour]:
+    """Return the behaviours that `-default_behaviors` names, read from the left; the first word begins with none.
+
+    Raises:
+        ConfigurationError: a word is unknown.
+    """
+    found: frozenset[Behaviour] = frozenset()
+    for word in [each.strip() for each in text.split(",")]:
+        behaviour = _WORDS.get(word.removeprefix("-"))
+        if word in ("all", "none"):
+            found = ALL_BEHAVIOURS if word == "all" else frozenset()
+        elif behaviour is None:
+            raise ConfigurationError(
+                f"-default_behaviors {text}: {word!r} is unknown; write all, none, {', '.join(_WORDS)}, or - before one"
+            )
+        else:
+            found = found - {behaviour} if word.startswith("-") else found | {behaviour}
+    return found
+
+
+def indexes_of(given: SippFileConfig) -> dict[str, int]:
+    """Return the fields of `-infindex` by the names of files.
+
+    Raises:
+        ConfigurationError: a field is no number.
+    """
+    for name, field in given.indexes:
+        if not (field.isascii() and field.isdigit() and len(field) < 6):
+            raise ConfigurationError(f"-infindex {name} {field}: write the number of a field, from 0")
+    return {name: int(field) for name, field in given.indexes}
