@@ -112,6 +112,14 @@ def test_a_file_judges_its_calls_itself(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{option[0]} is not for a scenario file of SIPp" in capsys.readouterr().err
 
 
+def test_rows_of_users_are_refused_before_anything_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "users.csv"
+    rows.write_text("USER\na;1\nb;2\n")
+    file = written(tmp_path, INVITE.replace("X-Tenant: [tenant]", "X: [field0]"))
+    assert main(["load", "127.0.0.1", "-m", "1", "-sf", file, "-inf", str(rows)]) == 2
+    assert "users.csv:1: USER wants a row for each user" in capsys.readouterr().err
+
+
 def test_a_plain_call_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "uac.xml"
     file.write_text(scenario_file.text_of("uac"))
