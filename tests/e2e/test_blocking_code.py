@@ -8,7 +8,9 @@ import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallError, CallRejected
+from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import WORKERS, Running
+from tests.e2e.test_lost_workers import results
 from tests.e2e.test_processes import agent
 
 CALLS = 7
@@ -31,6 +33,14 @@ def slow(call, request):
 
 def setup(ua):
     ua.listen(cb_create=slow)
+"""
+SCENARIO = """
+import time
+
+async def scenario(ua, row):
+    time.sleep(0.6)
+    call = await ua.invite(ua.target, media="none")
+    await call.bye()
 """
 
 
@@ -77,3 +87,20 @@ def test_a_robot_that_blocks_in_each_call_is_no_process_that_hangs(tmp_path: Pat
     assert final.count(200) >= CALLS / 2, (final, log)
     assert f"{name} ({file}:" in log, log
     assert code == 0
+
+
+def test_runs_of_a_scenario_that_block_are_no_process_that_hangs(tmp_path: Path) -> None:
+    file, out = tmp_path / "slow.py", tmp_path / "out"
+    file.write_text(SCENARIO)
+    with CountingUas() as uas:
+        options = ("-r", "20", "-m", "10", "--scenario", str(file), "--out", str(out), "--metrics", "off", "--quiet")
+        running = Running("load", f"bob@{uas.address}", *options, *WORKERS, *LIMITS)
+        try:
+            code, log = running.end()
+        finally:
+            running.close()
+    _, rows = results(out)
+    assert "ended with status" not in log, log
+    assert [row["failure"] for row in rows] == [""] * 10
+    assert f"a run of scenario ({file}:" in log, log
+    assert code == 98, "the plan was late"
