@@ -44,7 +44,7 @@ class Binding(NamedTuple):
 
     def remaining(self, now: float) -> int:
         """Return the whole seconds until its end, rounded up."""
-        return max(0, ceil(self.expires_at - now))
+        return max(0, ceil(round(self.expires_at - now, 3)))  # (now + 7200) - now is 7200.000000000004 at times
 
 
 Changed = Callable[[str, Sequence[Binding]], None]

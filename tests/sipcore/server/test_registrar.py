@@ -204,3 +204,11 @@ def test_an_address_has_one_key_however_it_is_written(uri: str, key: str) -> Non
 def test_times_that_do_not_rise_are_refused(times: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="must rise"):
         RegistrarSettings(*times)
+
+
+def test_what_is_granted_is_whole_at_any_time_of_the_clock() -> None:
+    contact = NameAddr.parse("<sip:a@127.0.0.1>")
+    for tenths in range(300_000, 400_000, 7):
+        now = tenths / 10 + 0.123456789
+        assert Binding(contact, now + 7200, "1", 1).remaining(now) == 7200
+        assert Binding(contact, now + 7199.5, "1", 1).remaining(now) == 7200
