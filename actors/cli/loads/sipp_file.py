@@ -14,7 +14,6 @@ from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
 from ...sipp.actions.effects import EXEC
 from ...sipp.faults import Fault
-from ...sipp.injection_reading import read_injection
 from ...sipp.markup import excerpt
 from ...sipp.program import Program, ReceiveCommand, Role, SendCommand
 from ..configuration import given
@@ -72,11 +71,6 @@ def check_runnable(config: LoadConfig) -> None:
     check_rows(config)
     for name, what in missing_files(program, config).items():
         raise ConfigurationError(f"{config.scenario}: {name}: {what}")
-    if config.data and read_injection([config.data]).users:
-        raise ConfigurationError(
-            f"{config.data}:1: USER wants a row for each user, and the calls of a scenario file have none yet; "
-            "write SEQUENTIAL or RANDOM"
-        )
     for option, value in (
         ("--media", config.media != "none"),
         ("--dtmf", config.dtmf),

@@ -117,7 +117,7 @@ def test_rows_of_users_are_refused_before_anything_is_sent(tmp_path: Path, capsy
     rows.write_text("USER\na;1\nb;2\n")
     file = written(tmp_path, INVITE.replace("X-Tenant: [tenant]", "X: [field0]"))
     assert main(["load", "127.0.0.1", "-m", "1", "-sf", file, "-inf", str(rows)]) == 2
-    assert "users.csv:1: USER wants a row for each user" in capsys.readouterr().err
+    assert "users.csv:1: USER is not carried out for a scenario file of SIPp yet; write" in capsys.readouterr().err
 
 
 def test_a_plain_call_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
