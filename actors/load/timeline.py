@@ -24,7 +24,7 @@ SETTLE: Final = 3.0
 """Seconds after which a second that has passed is final; processes report every half second."""
 MOST_OPEN: Final = 600
 """Seconds that may be open; a report of a later time counts in the last of them."""
-MOST_POINTS: Final = 600
+MOST_POINTS: Final = 300
 """Even, because points are merged by twos."""
 SHORTEST: Final = 0.25
 """Seconds: a shorter part of a second at an end of the plan is no base for a rate."""
