@@ -373,8 +373,9 @@ class Dispatcher:
         reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
         if reply is None:
             return False
-        if not record.flow:
-            self._gate.refusals.note(record.data, 503, self._loop.time())
+        refusals, now = self._gate.refusals, self._loop.time()
+        if not record.flow and self._batches.has_worker(slot) and not refusals.status_of(record.data, now):
+            refusals.note(record.data, 503, now)  # while no worker is there nothing has begun
         self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
         self._answer(slot, record, reply)
         return True

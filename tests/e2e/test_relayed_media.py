@@ -66,7 +66,8 @@ def test_media_goes_through_the_proxy_and_both_sides_count_the_same(transport: s
             async with asyncio.timeout(20):
                 await played.wait()
             await until(lambda: server.metric("sipswarm_relayed_calls_active") == 1)
-            await pass_time(0.5)  # the last ones are on their way
+            await until(lambda: came[0].statistics.packets_received >= call.statistics.packets_sent)
+            await pass_time(0.5)  # the last ones are on their way back
             await call.bye()
             await until(lambda: came[0].closed)
             await ended(server, "bye")
