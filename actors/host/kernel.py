@@ -15,6 +15,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _SO_MEMINFO = 55
 _SK_MEMINFO_DROPS = 8
+# States of proc_pid_stat(5). D, a wait that no signal ends, is none of them: a page that is read from a disk is one.
+_STOPPED_OR_ENDED = (b"T", b"t", b"Z", b"X", b"x")
 
 
 def process_usage(pid: int) -> tuple[float, int] | None:
@@ -35,7 +37,7 @@ def is_awake(pid: int) -> bool:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"S")
+            return file.read().rpartition(b")")[2].split()[0] not in _STOPPED_OR_ENDED
     except (FileNotFoundError, ProcessLookupError):
         return False
 

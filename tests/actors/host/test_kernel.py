@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_the_descriptor_limit_is_raised_to_the_hard_one() -> None:
 
 RENAMED = """
 import sys
+import time
 from sipswarm.actors.host import kernel
 kernel.rename_last_argument(sys.argv[2])
 print(open("/proc/self/cmdline").read().split("\\0")[-3:])
@@ -77,6 +79,27 @@ def test_the_last_argument_is_replaced_where_there_is_room(tmp_path: Path, name:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(shown)
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+# vfork(2): the caller waits in state D until its child calls execve or ends.
+VFORKED = "import ctypes, time; ctypes.CDLL(None).vfork(); time.sleep(60)"
+
+
+def test_a_process_in_a_wait_that_no_signal_ends_is_awake() -> None:
+    process = subprocess.Popen([sys.executable, "-c", VFORKED], start_new_session=True)
+    try:
+        until = time.monotonic() + 30
+        while state(process.pid) != "D" and time.monotonic() < until:
+            time.sleep(0.01)
+        assert state(process.pid) == "D"
+        assert kernel.is_awake(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_a_process_that_is_stopped_or_gone_is_not_awake() -> None:
