@@ -1,7 +1,7 @@
 """The end of a call: its cause, its side, and whether every metric of it is final.
 
-The first cause counts, because its consequences have causes of their own: a drained call is ended by a BYE. Only a
-failure on this side replaces an earlier one.
+The first cause counts, because its consequences have causes of their own: a drained call is ended by a BYE. Only the
+first failure on this side replaces an earlier one.
 """
 
 from sipswarm.sipcore.message.messages import Response
@@ -26,7 +26,8 @@ class Ending:
     """
 
     __slots__ = (
-        *("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "challenge", "crash", "detail", "was_lost"),
+        *("_bye_open", "_closed", "_has_failed", "_loss", "abandoned", "by", "cause", "challenge", "crash", "detail"),
+        "was_lost",
     )
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Ending:
         self.was_lost = False
         self._bye_open = False
         self._closed = False
+        self._has_failed = False
 
     @property
     def text(self) -> str:
@@ -49,9 +51,16 @@ class Ending:
             self.cause, self.detail = cause, detail
         self.by = self.by or by
 
-    def failed(self, cause: str, detail: str = "") -> None:
-        """Note a failure on this side, which replaces an earlier cause."""
-        self.cause, self.detail, self.by = cause, detail, "local"
+    def failed(self, cause: str, detail: str = "", by: str = "local") -> None:
+        """Note a failure on this side, which replaces an earlier cause unless that is one too.
+
+        Args:
+            by: empty = the call is not over yet.
+        """
+        if not self._has_failed:
+            self.cause, self.detail = cause, detail
+        self._has_failed = True
+        self.by = by or self.by
 
     def crashed(self, error: BaseException, cause: str) -> None:
         """Note a failure of the program, or of its user's code; the first exception is kept.
@@ -111,4 +120,4 @@ class Ending:
     def begin_anew(self) -> None:
         """Forget the end: the call is placed again."""
         self.cause = self.detail = self.by = self.challenge = ""
-        self._closed = self.abandoned = False
+        self._closed = self._has_failed = self.abandoned = False

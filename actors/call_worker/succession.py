@@ -3,8 +3,9 @@
 In order: each entry of the ledger becomes a call again in the turn in which the worker is made, before any message is
 read. When every process is linked, the application gets each established call, and may go on with it; its media never
 stopped. The others are ended, as fast as `WITHIN` demands and not faster than `PACE` otherwise: BYE, the final response
-of a ringing INVITE, or CANCEL, with the reason. An entry that cannot be read must cost itself only. A call is ended
-when processes died again and again at going on with it.
+of a ringing INVITE, or CANCEL, with the reason. What comes of the peer before that may end a call earlier, as the 200
+of an INVITE whose offer nobody knows any more: such a BYE has the reason too. An entry that cannot be read must cost
+itself only. A call is ended when processes died again and again at going on with it.
 """
 
 import logging
@@ -102,6 +103,9 @@ class Succession:
         identity = policy.identity or self._arrivals.account.identity(kept.bound[0])
         record = record if waits else record._replace(waiting=())
         call = self._factory.again(record, KeptCall(*kept.actor), kept, identity, policy.wishes)
+        call.actor.session.core.explain_end((REASON,))
+        if record.sent:
+            call.actor.ending.failed(CAUSE, by="")  # it cannot go on, whatever comes
         if call.is_uac and not self._kept.whole:
             call.attend(report=_unreported)
         self._kept.took_over(call.actor, entry.place)
@@ -113,7 +117,8 @@ class Succession:
         ending: deque[Call] = deque()
         for call, was_ending in waiting:
             if call.state is State.OVER:
-                continue  # its peer has hung up meanwhile
+                self._count["ended"].value += call.by == "local"
+                continue
             call.actor.media.claim()
             goes_on = call.state in (State.UP, State.ANSWERING) and not was_ending
             if goes_on and self._resumes(call):
@@ -132,6 +137,7 @@ class Succession:
             _logger.error("%s has ended processes when it was resumed, and is ended", actor.name)
             return False
         self._actor_loop.note_cause(actor, cause)
+        actor.session.core.explain_end(())
         before = box.enter(self._actor_loop.mark_of(actor))
         try:
             return self._resume(call)

@@ -209,7 +209,11 @@ class InDialog:
             self.send_bye(dialog, extra, now)
 
     def send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
-        """Send a BYE, and the ACK that is owed before it; return its number."""
+        """Send a BYE, and the ACK that is owed before it; return its number.
+
+        Args:
+            extra: its header lines; empty = `core.parting`.
+        """
         core = self._core
         dialog.state = _TERMINATED
         self.drop_waiting(now)
@@ -219,7 +223,7 @@ class InDialog:
             self._sender.send_ack(client, fork)
         if core.timer is not None:
             core.timer.stop()
-        return self._sender.request(now, "BYE", dialog, extra=extra).request_id
+        return self._sender.request(now, "BYE", dialog, extra=extra or core.parting).request_id
 
     def send_held(self, dialog: Dialog, now: float) -> None:
         """Send the BYE that has waited for the ACK of the local 2xx."""

@@ -30,7 +30,7 @@ from ..auth.digest import CredentialsLookup
 from ..errors import ParseError
 from ..leniency import Leniency
 from ..message.fields import Replaces
-from ..message.header_lines import HeaderPairs, lines_of
+from ..message.header_lines import HeaderPairs
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
@@ -144,7 +144,8 @@ class InviteSession:
         core.home = core.domain = source.host
         core.state = SessionState.TERMINATING
         session = cls(core)
-        session.parts.uac.take_over(lines_of(headers))
+        session.parts.uac.take_over()
+        core.explain_end(headers)
         return session
 
     @classmethod

@@ -70,7 +70,6 @@ class InviteUac(FinalHandler):
             "_in_dialog",
             "_last_cseq",
             "_late",
-            "_late_lines",
             "_sender",
         ),
         *("_to", "_took_over", "_uri"),
@@ -88,7 +87,6 @@ class InviteUac(FinalHandler):
         self._uri = uri
         self._last_cseq = 0
         self._took_over = False
-        self._late_lines = ""
         self._answered_by: str | None = None
         """The To tag of the 2xx that made the call."""
         self._late: dict[str, OutgoingInvite] | None = None
@@ -107,14 +105,9 @@ class InviteUac(FinalHandler):
         """Note the CSeq number of the last first INVITE, which another process has sent."""
         self._last_cseq = number
 
-    def take_over(self, lines: str = "") -> None:
-        """Note that another process has sent INVITEs of this call: their 2xx may come, and need an ACK.
-
-        Args:
-            lines: header lines of the BYE where such a 2xx is to be hung up.
-        """
+    def take_over(self) -> None:
+        """Note that another process has sent INVITEs of this call: their 2xx may come, and need an ACK."""
         self._took_over = True
-        self._late_lines = lines
 
     def take_late(self, response: Response, now: float) -> None:
         """Take a response that no transaction takes: a 2xx to an INVITE gets its ACK (RFC 3261 section 13.2.2.4).
@@ -163,7 +156,7 @@ class InviteUac(FinalHandler):
             core.dialog = dialog
         core.config.counts.answered_late()
         late[dialog.remote_tag] = self._acknowledge(dialog, response.cseq.number)
-        self._hang_up_fork(dialog, now, self._late_lines)
+        self._hang_up_fork(dialog, now)
 
     def _acknowledge(self, dialog: Dialog, number: int) -> OutgoingInvite:
         """Send the ACK of a 2xx to an INVITE of which no record is left, and return one that has it."""
@@ -355,7 +348,7 @@ class InviteUac(FinalHandler):
             return False
         client.cause = cause
         client.ring_at = inf
-        client.cancel_lines = extra
+        client.cancel_lines = extra or core.parting
         client.cancel_id = core.requests.next_id()
         if not client.reinvite:
             core.move(SessionInput.CANCEL)
@@ -605,10 +598,10 @@ class InviteUac(FinalHandler):
         by = By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
         self._in_dialog.end_by_bye(client.cause, by, response, now, client.cancel_lines)
 
-    def _hang_up_fork(self, dialog: Dialog, now: float, lines: str) -> None:
+    def _hang_up_fork(self, dialog: Dialog, now: float, lines: str = "") -> None:
         """Send a BYE with header lines on a fork that is of no use (RFC 3261 section 13.2.2.4)."""
         dialog.state = DialogState.TERMINATED
-        self._sender.request(now, "BYE", dialog, extra=lines).request_id = 0
+        self._sender.request(now, "BYE", dialog, extra=lines or self._core.parting).request_id = 0
 
     def handle_timer(self, now: float) -> None:
         """When the ring timeout has passed, give the INVITE up, and release the local user.

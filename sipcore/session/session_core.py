@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from ..errors import LocalProtocolError
+from ..message.header_lines import HeaderPairs, lines_of
 from ..message.hop import Hop, bracketed
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
@@ -55,6 +56,7 @@ class SessionCore:
         "invite",
         "is_caller",
         "local_tag",
+        "parting",
         "requests",
         "state",
         "timer",
@@ -93,8 +95,18 @@ class SessionCore:
         """The peer's INVITE that waits for the local final response."""
         self.accepted: list[IncomingInvite] = []
         """INVITEs of the peer whose 2xx waits for its ACK."""
+        self.parting = ""
+        """Header lines of each BYE and CANCEL that is given none of its own."""
         self.timer: SessionTimer | None = None
         """The session timer, None while neither side has requested one."""
+
+    def explain_end(self, headers: HeaderPairs) -> None:
+        """Give header lines to each later BYE and CANCEL that has none of its own, whatever makes it necessary.
+
+        Args:
+            headers: such as Reason (RFC 3326); empty = none.
+        """
+        self.parting = lines_of(headers)
 
     def command(self, what: SessionInput, name: str) -> None:
         """Move by a command of the local user.

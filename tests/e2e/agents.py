@@ -129,9 +129,9 @@ class Peer(asyncio.DatagramProtocol):
         """The methods that came, in order, ACK left out."""
         return [request.method for request in self.requests if request.method != "ACK"]
 
-    def send(self, response: Response, request: Request) -> None:
-        """Send a response later, to where a request's Via says."""
-        self._transport.sendto(response.to_bytes(), (request.via.host, request.via.port or 5060))
+    def send(self, response: Response, request: Request, place: tuple[str, int] | None = None) -> None:
+        """Send a response later, to a place, or to where a request's Via says."""
+        self._transport.sendto(response.to_bytes(), place or (request.via.host, request.via.port or 5060))
 
     def send_octets(self, data: bytes, request: Request) -> None:
         """Send anything to where a request came from."""

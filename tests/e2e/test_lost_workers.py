@@ -6,15 +6,18 @@ import json
 import os
 import re
 import signal
+import socket
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sipswarm.actors.sipp.scenario_file import text_of
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, Running
 from tests.e2e.waiting import until
@@ -207,6 +210,54 @@ def test_a_load_goes_on_without_its_dispatcher_or_media_worker(tmp_path: Path, n
     assert users == 100
     assert summary["blame"]["sut"] == 0
     assert re.search(f"{name} ended with status -9", (tmp_path / "report.html").read_text())
+
+
+def test_a_call_that_is_answered_before_the_next_worker_ends_it_gets_a_bye_with_the_reason(tmp_path: Path) -> None:
+    """The media worker stands still, so that the next call worker reads each 200 while it waits for its links."""
+    options = ("--quiet", "--metrics", "off", "--media", "none", "--media-workers", "1", "--call-workers", "1")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(0.1)
+        address = f"127.0.0.1:{peer.getsockname()[1]}"
+        running = Running("load", f"bob@{address}", "--out", str(tmp_path), *options, "-r", "50", "-m", "4", "-d", "5s")
+
+        def answer(request: Request, status: int) -> None:
+            extra = (("Contact", f"<sip:{address}>"),)
+            response = Response.to_request(request, status, to_tag="uas", extra=extra)
+            peer.sendto(response.to_bytes(), (request.via.host, request.via.port or 5060))
+
+        def received(method: str, status: int, repeated: Iterable[Request] = ()) -> dict[str, Request]:
+            """The first request of each of four calls, which is answered; a 200 is repeated until then."""
+            found: dict[str, Request] = {}
+            deadline = time.monotonic() + SECONDS
+            while len(found) < 4:
+                assert time.monotonic() < deadline, found
+                try:
+                    message = parse(peer.recv(65536))
+                except TimeoutError:
+                    for each in repeated:
+                        answer(each, 200)
+                    continue
+                if isinstance(message, Request) and message.method == method:
+                    found.setdefault(message.call_id, message)
+                    answer(message, status)
+            return found
+
+        try:
+            invites = received("INVITE", 180)
+            stopped = pid_of(running, "media-0")
+            assert stopped is not None
+            os.kill(stopped, signal.SIGSTOP)
+            kill(running, "call-0")
+            byes = received("BYE", 200, repeated=invites.values())
+            os.kill(stopped, signal.SIGCONT)
+            code, log = running.end()
+        finally:
+            running.close()
+    assert set(byes) == set(invites)
+    assert {bye.headers.get("Reason") for bye in byes.values()} == {'SIP;cause=500;text="worker restarted"'}
+    assert code == 98, log
+    assert {row["failure"] for row in results(tmp_path)[1]} == {"worker_lost"}
 
 
 @pytest.mark.slow  # a BYE is repeated for 32 s

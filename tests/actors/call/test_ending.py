@@ -19,6 +19,16 @@ def test_a_failure_of_ours_takes_the_place_of_what_was_known() -> None:
     assert (ending.cause, ending.by, ending.text) == ("media_refused", "local", "media_refused: no_file: /none")
 
 
+def test_of_several_failures_of_ours_the_first_counts_until_the_call_begins_anew() -> None:
+    ending = Ending()
+    ending.failed("worker_lost")
+    ending.failed("bad_description", "no offer")
+    assert ending.text == "worker_lost"
+    ending.begin_anew()
+    ending.failed("bad_description", "no offer")
+    assert ending.text == "bad_description: no offer"
+
+
 def test_a_bye_that_is_lost_says_why() -> None:
     ending = Ending()
     ending.because("bye", "local")

@@ -263,6 +263,69 @@ def test_an_invite_of_ours_whose_200_comes_late_gets_ack_and_bye() -> None:
     assert session.finished
 
 
+def answered_before_its_end(session: InviteSession, wire: Wire) -> None:
+    """The 200 comes first; the local user has no offer of its own, and hangs up."""
+    wire.run(1.0)
+    assert session.state is SessionState.CONFIRMED
+    session.hang_up(wire.now)
+
+
+def answered_before_its_cancel(session: InviteSession, wire: Wire) -> None:
+    session.hang_up(wire.now)
+    session.drain()  # the CANCEL is lost, the 200 is under way
+
+
+@pytest.mark.parametrize("crossing", [answered_before_its_end, answered_before_its_cancel])
+def test_the_bye_of_an_invite_that_is_answered_before_its_end_has_the_reason(
+    crossing: Callable[[InviteSession, Wire], None],
+) -> None:
+    alice, bob, wire = ringing()
+    bob.session.accept(wire.now, ANSWER)
+    session = take_over(alice, wire)
+    session.core.explain_end(REASON)
+    restart(wire)
+    crossing(session, wire)
+    wire.run(1.0)
+    assert wire.last("BYE").headers.get("Reason") == REASON[0][1]
+    assert bob.session.state is SessionState.TERMINATED
+
+
+def test_the_cancel_of_an_invite_that_nobody_answers_has_the_reason() -> None:
+    alice, bob, wire = ringing()
+    session = take_over(alice, wire)
+    session.core.explain_end(REASON)
+    session.hang_up(wire.now)
+    wire.run(1.0)
+    assert wire.last("CANCEL").headers.get("Reason") == REASON[0][1]
+    del bob
+
+
+def test_the_bye_of_a_fork_that_another_process_had_called_has_the_reason() -> None:
+    alice, bob, wire = ringing()
+    bob.session.accept(wire.now, ANSWER)
+    wire.flush()
+    session = take_over(alice, wire)
+    session.core.explain_end(REASON)
+    success, tag = wire.last("200 INVITE").to_bytes(), bob.session.local_tag.encode()
+    wire.inject(success.replace(b";tag=" + tag, b";tag=other"), bob.hop, alice.hop)
+    assert wire.last("BYE").to_tag == "other"
+    assert wire.last("BYE").headers.get("Reason") == REASON[0][1]
+    assert session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_bye_that_a_timer_demands_has_the_reason_until_the_call_goes_on(goes_on: bool) -> None:
+    settings: dict[str, object] = {"max_call_time": 450.0}
+    alice, bob, wire = established(settings)
+    session = take_over(alice, wire, **settings)
+    session.core.explain_end(REASON)
+    if goes_on:
+        session.core.explain_end(())
+    wire.run(451.0)
+    assert wire.last("BYE").headers.get("Reason") == (None if goes_on else REASON[0][1])
+    del bob
+
+
 def test_a_repeated_2xx_of_a_call_that_was_taken_over_is_acknowledged_again() -> None:
     alice, bob, wire = pair(drop=[4])  # the ACK
     alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
