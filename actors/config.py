@@ -29,6 +29,8 @@ from .diagnosis.option_kinds import OneOf as OneOf
 from .diagnosis.option_kinds import Option as Option
 from .diagnosis.option_kinds import Seconds as Seconds
 from .diagnosis.option_kinds import option as option
+from .diagnosis.robot_options import AnswerConfig as AnswerConfig
+from .diagnosis.robot_options import RobotConfig as RobotConfig
 from .diagnosis.server_options import ServerConfig as ServerConfig
 from .diagnosis.sipp_options import SippFileConfig as SippFileConfig
 from .errors import ConfigurationError
@@ -197,57 +199,6 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and int(port_text) <= 65535):
         raise ConfigurationError(f"{text!r}: the port {port_text!r} is not a number from 0 to 65535")
     return host, int(port_text)
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerConfig:
-    """The behaviour of the built-in answering robot for each call."""
-
-    media: str = option(
-        "echo",
-        "--media",
-        check=Media(("ivr",)),
-        about="echo, silence, play:FILE, tone:HZ, ivr (collects four digits and sends them back) or none.",
-    )
-    ring_time: float = option(
-        0.0, "--ring-time", check=Seconds(), written="0s", about="How long to ring before the answer."
-    )
-    """Seconds of ringing (180) before the answer; 0 = a 180 and at once the answer."""
-    status: int = option(
-        200, "--status", check=Count(200, 699), about="Final status for every call; 300 and above refuses it."
-    )
-    dtmf_echo: bool = option(False, "--dtmf-echo", check=Flag(), about="Send each received digit back.")
-    hangup_after: float = option(
-        0.0,
-        "--hangup-after",
-        check=Seconds(),
-        written="0s",
-        about="How long to hold each call; 0 = until the caller hangs up.",
-    )
-    """Seconds after the answer; 0 = the peer hangs up."""
-    allow: tuple[str, ...] = (
-        "127.0.0.0/8",
-        "::1/128",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fc00::/7",
-    )
-    """Networks whose calls are answered; the rest gets no answer at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class RobotConfig:
-    """A user's robot: a coroutine function of a file, run for each call that comes in."""
-
-    file: str
-    name: str = "robot"
-    media: str = option(
-        "silence", "--media", check=Media(), about="Media of a call until the robot starts other media."
-    )
-    """As for `AnswerConfig`."""
-    allow: tuple[str, ...] = AnswerConfig().allow
-    """Networks whose calls are taken; the rest gets no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)

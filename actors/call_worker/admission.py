@@ -134,11 +134,7 @@ class Admission:
         if refuses_all and not (handled or asks):
             return self.refuse(request, 480)
         starting = starting and not (asks or handled)  # an INVITE over UDP is repeated until it is taken
-        states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
-        reason = next((name for name, holds in states if holds), "")
-        if not reason and self._watch is not None:
-            load = self._watch.load
-            reason = "" if (load.has_room if asks else load.admits()) else "overload"
+        reason = self._reason(draining=draining, full=full, given_up=given_up, starting=starting, asks=asks)
         if asks:
             status = options_status or (480 if refuses_all else 200)
             return self._answer_options(request, 503 if reason else status, description)
@@ -146,6 +142,31 @@ class Admission:
             return None
         self.count(reason)
         return self.refuse(request, 503)
+
+    def retry_later(self, *, draining: bool, full: bool, given_up: bool, starting: bool) -> tuple[str, str] | None:
+        """Return the Retry-After of the 503 to a request that would begin a call, which is counted; None = it may.
+
+        Args:
+            draining, full, given_up, starting: as for `answer`.
+        """
+        reason = self._reason(draining=draining, full=full, given_up=given_up, starting=starting)
+        if not reason:
+            return None
+        self.count(reason)
+        return self._retry_after()
+
+    def _reason(self, *, draining: bool, full: bool, given_up: bool, starting: bool, asks: bool = False) -> str:
+        """Why no call can begin now; empty = one can.
+
+        Args:
+            asks: nothing begins, it is only asked whether it could.
+        """
+        states = (("quarantined", given_up), ("starting", starting), ("draining", draining), ("max_calls", full))
+        reason = next((name for name, holds in states if holds), "")
+        if not reason and self._watch is not None:
+            load = self._watch.load
+            reason = "" if (load.has_room if asks else load.admits()) else "overload"
+        return reason
 
     def refuse(self, request: Request, status: int) -> Response:
         """Refuse a request; 503 says when to come back (RFC 3261 section 21.5.4)."""

@@ -23,6 +23,8 @@ OnCall = Callable[[Call, Request], None]
 """Takes an incoming call; it, or the task it starts, answers or rejects."""
 OnTransfer = Callable[[Call, int, Request], None]
 """Takes a transfer that the remote side of a call requests, by the number of its request."""
+OctetTaker = Callable[[SipReceived, float], None]
+"""Called with a record of no call, which has a Call-ID and is not parsed, and the time."""
 Relay = Callable[[Request | Response, Hop, SipReceived, float], bool]
 """Called with a message, its source, its record and the time; returns False for one that it leaves to the worker."""
 
@@ -49,6 +51,8 @@ class IncomingPolicy:
     """Option tags that these handlers support: (method, tag)."""
     relay: Relay | None = None
     """Gets each message of a permitted source before the worker does."""
+    take_octets: OctetTaker | None = None
+    """Gets each message of a permitted source that is of no call, as it came; None = messages are parsed."""
     options_status: int = 0
     """Status of the answer to OPTIONS where it is another one than 200 with `on_call`, and 480 without."""
     given_up: bool = False
@@ -106,6 +110,10 @@ class Application:
 
     def pending(self) -> int:
         """Return the number of unfinished pieces of work, also of those without a live call."""
+        return 0
+
+    def live_calls(self) -> int:
+        """Return the number of live calls that only the application knows."""
         return 0
 
     def takes_time(self) -> bool:
@@ -182,6 +190,10 @@ class Applications(Application):
     def pending(self) -> int:
         """Return the sum over all."""
         return sum(each.pending() for each in self._all)
+
+    def live_calls(self) -> int:
+        """Return the sum over all."""
+        return sum(each.live_calls() for each in self._all)
 
     def takes_time(self) -> bool:
         """Return whether one of them has such work."""

@@ -197,6 +197,17 @@ class CallMetrics:
         for labels, count in counts.items():
             self._totals.cell("sipswarm_calls_active", *labels).value = count
 
+    def set_received(self, scenario: str, setup: int, established: int) -> None:
+        """Set the gauges of received calls that have no handle; called after `set_active`.
+
+        Args:
+            setup: calls without a 2xx to their first request.
+            established: all others.
+        """
+        cell = self._totals.cell
+        cell("sipswarm_calls_active", scenario, "uas", "setup").value = setup
+        cell("sipswarm_calls_active", scenario, "uas", "established").value = established
+
     def unexpected(self, scenario: str, kind: str) -> None:
         """Count a message that belongs to no call.
 
@@ -256,6 +267,19 @@ class CallMetrics:
             self._totals.cell("sipswarm_call_attempts_total", row.scenario, row.role).value += 1
         if row.outcome in OUTCOME_LABELS:
             self._totals.cell("sipswarm_calls_finished_total", row.scenario, row.role, row.outcome).value += 1
+        self.failed(row)
+
+    def ended(self, row: CallFinished) -> None:
+        """Count the end of a call of which there is nothing but its row, judged; its attempt was counted."""
+        totals, scenario, role = self._totals, row.scenario, row.role
+        if row.outcome in OUTCOME_LABELS:
+            totals.cell("sipswarm_calls_finished_total", scenario, role, row.outcome).value += 1
+        if row.outcome == "answered":
+            if is_completed(row.closed, row.cause, row.failure):
+                totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
+            totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
+        if row.disconnect_delay >= 0:
+            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, "success").add(row.disconnect_delay)
         self.failed(row)
 
     def failed(self, row: CallFinished) -> None:

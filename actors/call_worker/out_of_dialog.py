@@ -7,7 +7,7 @@ handler (`Requests`). An unreadable request is answered as far as the RFC permit
 request. A response is counted, unless a call is to be ended.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError, SipError
@@ -127,8 +127,36 @@ class Arrivals:
         Args:
             headers: of the answer.
         """
+        self._refuse_octets(record, 500, headers)
+
+    def refuses_octets(self, record: SipReceived) -> bool:
+        """Whether no call can begin now with a request that is not parsed; it was answered by 503 then.
+
+        Over UDP a worker that starts does not answer: the sender repeats the request (RFC 3261 section 17.1).
+        """
+        starting = not self._application.is_prepared
+        if starting and not record.flow:
+            return True
+        header = self._admission.retry_later(
+            draining=self._is_draining(), full=self._factory.is_full, given_up=self.policy.given_up, starting=starting
+        )
+        if header is None:
+            return False
+        self._refuse_octets(record, 503, (header,))
+        return True
+
+    def count_unexpected(self, kind: str) -> None:
+        """Count a message of no call.
+
+        Args:
+            kind: request or response.
+        """
+        self._metrics.unexpected(self._application.scenario, kind)
+
+    def _refuse_octets(self, record: SipReceived, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Refuse a request that is not parsed, as far as it can be answered."""
         key = self._admission.capabilities.tag_key
-        reply = stateless.refuse(record.data, status=500, extra=headers, source=(record.host, record.port), key=key)
+        reply = stateless.refuse(record.data, status=status, extra=headers, source=(record.host, record.port), key=key)
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 

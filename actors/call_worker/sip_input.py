@@ -98,6 +98,11 @@ class SipInput:
         if self._arrivals.is_stranger(record.host) and not self._is_expected(record.data):
             self._arrivals.count_stranger()
             return
+        take_octets = self._arrivals.policy.take_octets
+        if take_octets is not None and peek.call_id(record.data) is not None:
+            self._note_octets(record)
+            take_octets(record, now)
+            return
         if self._remarks:  # of a message that a user gave to its call later (man page `receive`)
             self._reader.count(self._remarks)
             self._remarks.clear()
@@ -143,14 +148,18 @@ class SipInput:
         actor = self._actors.octet_actor_of(record.data)
         if actor is None:
             return False
+        self._note_octets(record)
+        self._actor_loop.note_cause(actor, record.data)
+        self._actor_loop.look_at(actor)
+        self._actor_loop.guarded(actor, actor.receive_octets, record.data, record.flow, now)
+        return True
+
+    def _note_octets(self, record: SipReceived) -> None:
+        """Record and count a message that is not parsed."""
         if self._output.trace is not None:
             call_id = peek.call_id(record.data) or b""
             self._output.trace.received(call_id.decode("utf-8", "surrogateescape"), record)
         self._counters.received_octets(record.data, self._output.hops[record.listener].transport)
-        self._actor_loop.note_cause(actor, record.data)
-        self._actor_loop.look_at(actor)
-        self._actor_loop.guarded(actor, actor.receive_octets, record.data, now)
-        return True
 
     def _take_new(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """Give a request without an actor to `Arrivals`, unless its caller's calls have ended processes."""

@@ -275,7 +275,7 @@ class CallWorker:
         actor_table.show(self.entries, len(self.actors), self.totals)
         self.applications.update_gauges()
         self.metrics.slices.flush()
-        return len(self.actors.live)
+        return len(self.actors.live) + self.applications.live_calls()
 
     @property
     def busy(self) -> int:

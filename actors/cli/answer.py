@@ -110,7 +110,7 @@ def run_answer(
     node = run.NodeRun(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
-        if robot is not None:  # the built-in robot has nothing to read again
+        if robot is not None and robot.file:  # no other robot reads its file again
             node.reload()
         if cdr is not None:
             cdr.reopen()

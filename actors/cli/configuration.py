@@ -23,7 +23,7 @@ from .values import FilePath
 
 PREFIX: Final = "SIPSWARM_"
 DEFAULT_FILE: Final = Path("sipswarm.toml")
-OWN: Final = ("config", "print-config", "help")
+OWN: Final = ("config", "print-config", "help", "sd")
 SOURCES: Final = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.ENVIRONMENT: "environment",

@@ -24,6 +24,7 @@ from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
 from .configuration import Verb, given, given_in_file
+from .loads.builtin import sd_option
 from .options import (
     CallerOptions,
     RunOptions,
@@ -73,6 +74,7 @@ class LoadOptions:
 @click.argument("target")
 @options(LoadConfig)
 @options(LoadOptions)
+@sd_option
 @out_option
 @options(CallerOptions)
 @options(NodeSettings)
@@ -110,6 +112,7 @@ def load(
     from .loads import method, sipp_file
     from .target import checked_hop, complete, target_networks
 
+    config = sipp_file.with_builtin(config)
     sipp_file.check_options(config)
     if sipp_file.is_named(config):
         if check.asked():

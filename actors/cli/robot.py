@@ -1,4 +1,7 @@
-"""`sipswarm robot FILE[:NAME]`: a user's coroutine function for every call, until a signal ends it."""
+"""`sipswarm robot FILE[:NAME]`: a user's coroutine function for every call, until a signal ends it.
+
+With -sf or -sn each call is one of a scenario file of SIPp instead, and each request outside of calls begins one.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +12,17 @@ from ..config import NodeSettings, RobotConfig
 from ..scripts import user_file
 from .answer import run_answer
 from .check import asked
-from .configuration import Verb
+from .configuration import Verb, given
+from .loads.builtin import sd_option
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .values import DEFAULT_METRICS, check_audio
 
 
 @click.command(cls=Verb)
-@click.argument("file")
+@click.argument("file", required=False, default="")
 @options(CalleeOptions)
 @options(RobotConfig)
+@sd_option
 @options(NodeSettings)
 @cdr_option
 @run_options(metrics=DEFAULT_METRICS)
@@ -29,15 +34,53 @@ def robot(
     NAME is robot when not given. FILE is imported in every call worker; its 'setup(ua)', if there is one, runs in each
     when the node is up. SIGHUP reads FILE again; after an error the robot before goes on.
 
+    With -sf FILE.xml, each request outside of calls begins a call of that scenario file of SIPp.
+
     \b
     Examples:
       sipswarm robot examples/robot.py
       sipswarm robot examples/robot.py:robot --listen udp:127.0.0.1:5080 --call-workers 2
+      sipswarm robot -sf uas.xml --listen udp:127.0.0.1:5060
     """
+    from .loads import sipp_file
+
+    config = _checked(replace(sipp_file.with_builtin(config), allow=callee.networks))
+    if config.scenario:
+        config = replace(config, service=callee.user if given("user") else config.service)
+        if asked():
+            status = sipp_file.checked(config)
+            if status:
+                return status
+        else:
+            sipp_file.check_runnable(config)
+        return run_answer("robot", running, callee, settings, cdr, robot=config)
     if not asked():
         need_descriptors(settings)  # a trial of the file is a process too
     path, name = user_file.split(config.file, "robot")
     user_file.try_out(path, name, user_file.ROBOT)
     check_audio(config.media, settings.codecs)
-    config = replace(config, file=path, name=name, allow=callee.networks)
-    return run_answer("robot", running, callee, settings, cdr, robot=config)
+    return run_answer("robot", running, callee, settings, cdr, robot=replace(config, file=path, name=name))
+
+
+def _checked(config: RobotConfig) -> RobotConfig:
+    """Return a robot whose options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    from .loads import sipp_file
+
+    if not config.file and not config.scenario:
+        raise click.UsageError("Missing argument 'FILE'; give a Python file, or -sf FILE.xml")
+    if config.file and config.scenario:
+        raise click.UsageError("FILE and -sf name a file each; give one of them")
+    if config.scenario and not sipp_file.is_named(config):
+        raise click.UsageError(
+            f"-sf {config.scenario} is no scenario file of SIPp, whose name ends in .xml; "
+            "write robot FILE for a Python file"
+        )
+    sipp_file.check_options(config)
+    for option, name in (("-inf", "data"), ("-d", "hold")):
+        if given(name) and not config.scenario:
+            raise click.UsageError(f"{option} is for a scenario file of SIPp; say -sf FILE.xml too")
+    return config

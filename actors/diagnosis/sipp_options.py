@@ -22,6 +22,13 @@ class SippFileConfig:
         about="NAME VALUE: text of the keyword [NAME] in a scenario file of SIPp; repeatable.",
     )
     """Names and values of keywords."""
+    builtin: str = option(
+        "",
+        "-sn",
+        check=Kind.TEXT,
+        about="Instead of -sf: a scenario of SIPp that comes with sipswarm: uac, uas … -sd NAME prints it.",
+    )
+    """Its name."""
     variables: tuple[tuple[str, str], ...] = option(
         (),
         "-set",

@@ -94,7 +94,7 @@ def _load_worker(
 
 
 def install(worker: CallWorker) -> None:
-    """Give a call worker its robots: the answering one, or a user's.
+    """Give a call worker its robots: the answering one, a user's, or that of a scenario file.
 
     It is called in the turn of the loop in which the worker is made: no call may arrive before its application. Each
     application is imported only where the configuration has it.
@@ -102,7 +102,11 @@ def install(worker: CallWorker) -> None:
     config = worker.config
     if config.answer is not None:
         _answering_robot(worker, config.answer)
-    if config.robot is not None:
+    if config.robot is not None and config.robot.scenario:
+        from .file_application import install_file
+
+        install_file(worker, config.robot)
+    elif config.robot is not None:
         _file_robot(worker, config.robot)
     if config.server is not None:
         from .server_application import install_server

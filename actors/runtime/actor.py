@@ -82,11 +82,12 @@ class OctetActor(Actor):
 
     __slots__ = ()
 
-    def receive_octets(self, data: bytes, now: float) -> None:
+    def receive_octets(self, data: bytes, flow: int, now: float) -> None:
         """Take one of its SIP messages.
 
         Args:
             data: the whole message.
+            flow: number of the connection that it came by, 0 for UDP.
             now: monotonic seconds.
         """
         raise NotImplementedError

@@ -15,7 +15,7 @@ class SippOption:
     values: int
     """How many arguments follow it."""
     taken: bool
-    """Whether `load` takes it by this name when it runs a scenario file."""
+    """Whether `load` and `robot` take it by this name when they run a scenario file."""
     text: str
     """Of one that is taken, what is different here, empty = nothing; of another one, what to write instead."""
 
@@ -37,11 +37,11 @@ _EXTENDED_3PCC: Final = "give the files of all sides to one command: -sf a.xml -
 
 OPTIONS: Final[Mapping[str, SippOption]] = {
     # scenario files
-    "-sd": _not(1, "SIPp's own scenarios are not built in as SIPp prints them; run sipp -sd NAME > NAME.xml"),
+    "-sd": _taken(1),
     "-sf": _taken(1),
     "-oocsf": _not(1, "requests outside of calls are answered by robot, or by answer"),
     "-oocsn": _not(1, "requests outside of calls are answered by robot, or by answer"),
-    "-sn": _not(1, "write load for uac and answer for uas, or run sipp -sd NAME > NAME.xml and give it by -sf"),
+    "-sn": _taken(1),
     # addresses and protocols
     "-t": _taken(1, "udp, tcp or tls; u1, t1 and l1 mean the same, one socket or connection per call is not there"),
     "-i": _taken(1, "it is the address of media too"),

@@ -12,6 +12,8 @@ BUILTIN: Final = ("uac", "uac_pcap", "uas", "regexp", "branchc", "branchs", "ooc
 """The scenarios of `-sn`; `-sd` prints them."""
 SUFFIX: Final = ".xml"
 """Of scenario files of SIPp; a file with another one is a Python file."""
+_MARK: Final = "-sn "
+"""Before the name of a scenario that comes with the program, where the path of a file may stand."""
 
 
 def is_named(path: str) -> bool:
@@ -20,12 +22,14 @@ def is_named(path: str) -> bool:
 
 
 def read_file(path: str) -> Document:
-    """Return the elements of a file.
+    """Return the elements of a file, or of a scenario that comes with the program.
 
     Raises:
         ConfigurationError: it cannot be read.
         ScenarioFileError: its markup cannot be taken.
     """
+    if path.startswith(_MARK):
+        return read(text_of(path.removeprefix(_MARK).removesuffix(SUFFIX)).encode(), path)
     return read(read_octets(path, "a scenario file of SIPp", MOST_OCTETS, again=True), path)
 
 
@@ -41,6 +45,16 @@ def text_of(name: str) -> str:
     return folder.joinpath(f"{name}{SUFFIX}").read_text(encoding="utf-8")
 
 
+def path_of(name: str) -> str:
+    """Return what names a scenario that comes with the program where the path of a file may stand.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    text_of(name)
+    return f"{_MARK}{name}{SUFFIX}"
+
+
 def read_builtin(name: str) -> Document:
     """Return the elements of a scenario that comes with the program.
 
@@ -52,4 +66,4 @@ def read_builtin(name: str) -> Document:
 
 def label_of(path: str) -> str:
     """Return the name of a file in metrics and rows: its own without folder and suffix."""
-    return Path(path).name.removesuffix(SUFFIX)
+    return Path(path).name.removesuffix(SUFFIX).removeprefix(_MARK)

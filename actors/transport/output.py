@@ -214,18 +214,20 @@ class SipOutput:
         else:
             self._queue(listener, data, host, port, flow)
 
-    def send_as_is(self, listener: int, data: bytes, hop: Hop) -> None:
+    def send_as_is(self, listener: int, data: bytes, hop: Hop, flow: int = 0, local: str = "") -> None:
         """Put a message on the wire without a change: also one that is too long for a datagram stays on UDP.
 
         Args:
             listener: the index of the one that it leaves from.
             data: the whole message.
             hop: where it goes, by its address.
+            flow: of the connection to use, 0 = any.
+            local: the address that a response leaves from.
         """
         if hop.transport == "udp":
-            self._send_datagram(listener, data, (hop.host, hop.port))
+            self._send_datagram(listener, data, (hop.host, hop.port), local)
         else:
-            self._queue(listener, data, hop.host, hop.port, 0)
+            self._queue(listener, data, hop.host, hop.port, flow)
 
     def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int], local: str = "") -> None:
         source = self._source(data, address[0], local) if self.addresses.wildcard[listener] else ""

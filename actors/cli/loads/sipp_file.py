@@ -1,13 +1,13 @@
-"""The scenario file of SIPp that a load names: what `check load … -sf FILE.xml` shows, and whether it can be run."""
+"""The scenario file of SIPp that a load or robot names: what `check … -sf FILE.xml` shows, and whether it can be run."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
-from ...config import OPTION, LoadConfig
+from ...config import OPTION, LoadConfig, RobotConfig
 from ...errors import ConfigurationError
 from ...load.sipp_files.settings import check_rows, check_settings
 from ...sipp import check as sipp_check
@@ -19,16 +19,32 @@ from ...sipp.program import Program, ReceiveCommand, Role, SendCommand
 from ..configuration import given
 from ..terminal import echo
 
+Config = TypeVar("Config", LoadConfig, RobotConfig)
 RUN_TIME: Final = 3600.0
 """Seconds after which a call of a file is given up where --run-time is not given."""
 
 
-def is_named(config: LoadConfig) -> bool:
-    """Return whether the scenario of a load is a file of SIPp: its suffix decides."""
+def with_builtin(config: Config) -> Config:
+    """Return a load or robot with the scenario that -sn names.
+
+    Raises:
+        UsageError: -sf names one too.
+        ConfigurationError: there is no such scenario.
+    """
+    name = config.sipp.builtin
+    if not name:
+        return config
+    if config.scenario:
+        raise click.UsageError("-sn and -sf name a scenario each; give one of them")
+    return replace(config, scenario=scenario_file.path_of(name))
+
+
+def is_named(config: LoadConfig | RobotConfig) -> bool:
+    """Return whether the scenario of a load or robot is a file of SIPp: its suffix decides."""
     return scenario_file.is_named(config.scenario)
 
 
-def check_options(config: LoadConfig) -> None:
+def check_options(config: LoadConfig | RobotConfig) -> None:
     """See that options for files of SIPp have one.
 
     Raises:
@@ -42,26 +58,30 @@ def check_options(config: LoadConfig) -> None:
             raise click.UsageError(f"{name} is for a scenario file of SIPp; say -sf FILE.xml too")
 
 
-def read(config: LoadConfig) -> Program:
-    """Return the program of the file that a load names.
+def read(config: LoadConfig | RobotConfig) -> Program:
+    """Return the program of the file that a load or robot names.
 
     Raises:
-        ConfigurationError: it cannot be read, the first message of its calls is received, or it has no such variable
+        ConfigurationError: it cannot be read, its calls begin the other way round, or it has no such variable
             as one of `-set`.
     """
     document = scenario_file.read_file(config.scenario)
     program = program_reader.read(document, keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
-    if program.role is Role.RECEIVES:
+    receives = isinstance(config, RobotConfig)
+    if receives is not (program.role is Role.RECEIVES):
+        first = "sent; a robot needs a file that receives it, and load runs this one"
+        if not receives:
+            first = "received; a load needs a file that sends it, and robot runs this one"
         raise ConfigurationError(
-            f"{config.scenario}:{program.steps[0].line}: the first message of its calls is received; "
-            "a load needs a file that sends it"
+            f"{config.scenario}:{program.steps[0].line}: the first message of its calls is {first}"
         )
     check_settings(config, program)
-    return replace(program, unsupported=(*program.unsupported, *_not_carried_out(program)))
+    missing = _not_carried_out(program, "a robot" if receives else "a load")
+    return replace(program, unsupported=(*program.unsupported, *missing))
 
 
-def check_runnable(config: LoadConfig) -> None:
-    """See that a load can run the file.
+def check_runnable(config: LoadConfig | RobotConfig) -> None:
+    """See that a load or robot can run the file.
 
     Raises:
         ScenarioFileError: it cannot be taken, or has something that is not carried out yet.
@@ -71,7 +91,18 @@ def check_runnable(config: LoadConfig) -> None:
     check_rows(config)
     for name, what in missing_files(program, config).items():
         raise ConfigurationError(f"{config.scenario}: {name}: {what}")
-    for option, value in (
+    for option, value in _judged(config):
+        if value:
+            raise click.UsageError(
+                f"{option} is not for a scenario file of SIPp, which judges its calls itself; drop it"
+            )
+
+
+def _judged(config: LoadConfig | RobotConfig) -> tuple[tuple[str, object], ...]:
+    """Options of media and of judgement that a file does without, and their values."""
+    if isinstance(config, RobotConfig):
+        return (("--media", given("media")),)
+    return (
         ("--media", config.media != "none"),
         ("--dtmf", config.dtmf),
         ("--expect-dtmf", config.expect_dtmf),
@@ -79,29 +110,29 @@ def check_runnable(config: LoadConfig) -> None:
         ("--expect-media", config.expect_media),
         ("--expect-mos", config.expect_mos),
         ("--expect-code", config.expect_code),
-    ):
-        if value:
-            raise click.UsageError(
-                f"{option} is not for a scenario file of SIPp, which judges its calls itself; drop it"
-            )
+    )
 
 
-def _not_carried_out(program: Program) -> Iterator[Fault]:
-    """What the reader takes, and no call of a load carries out yet."""
+def _not_carried_out(program: Program, who: str) -> Iterator[Fault]:
+    """What the reader takes, and no call carries out yet.
+
+    Args:
+        who: runs the file: a load, or a robot.
+    """
     for use in program.needs.files[:1]:
-        yield Fault(use.line, "[file name=…] is not carried out by a load yet; write the text itself")
+        yield Fault(use.line, f"[file name=…] is not carried out by {who} yet; write the text itself")
     for step in (*program.init, *program.steps):
         if isinstance(step, SendCommand | ReceiveCommand):
-            yield Fault(step.line, "<sendCmd> and <recvCmd> are not carried out by a load yet")
+            yield Fault(step.line, f"<sendCmd> and <recvCmd> are not carried out by {who} yet")
         for action in step.actions:
             kind = next((each for each in EXEC if each in action.attributes), "") if action.name == "exec" else ""
             stops = kind == "int_cmd" and action.attributes[kind] not in ("stop_now", "stop_gracefully")
             if action.name == "rtp_echo" or (kind and not stops):
                 name = f'exec {kind}="{excerpt(action.attributes[kind])}"' if kind else "rtp_echo"
-                yield Fault(action.line, f"<{name}> is not carried out by a load yet")
+                yield Fault(action.line, f"<{name}> is not carried out by {who} yet")
 
 
-def checked(config: LoadConfig) -> int:
+def checked(config: LoadConfig | RobotConfig) -> int:
     """Show what the file does and needs; return 2 when something is missing or cannot be run, else 0.
 
     Raises:
@@ -114,7 +145,7 @@ def checked(config: LoadConfig) -> int:
     return 0 if sipp_check.passes(program, missing) else 2
 
 
-def missing_files(program: Program, config: LoadConfig) -> dict[str, str]:
+def missing_files(program: Program, config: LoadConfig | RobotConfig) -> dict[str, str]:
     """Return what is wrong with the files that a scenario file names, by their names."""
     folder = Path(config.scenario).parent
     found: dict[str, str] = {}

@@ -60,5 +60,5 @@ def _value(ctx: click.Context, option: str, value: str) -> str:
 def _instead(name: str) -> str:
     option = OPTIONS[name]
     if option.taken:
-        return f"{name} is an option of SIPp for scenario files; it belongs to load with -sf FILE.xml"
+        return f"{name} is an option of SIPp for scenario files; it belongs to load or robot with -sf FILE.xml"
     return f"{name} is an option of SIPp: {option.text}"

@@ -1,1 +1,1 @@
-"""Loads whose calls are those of a scenario file of SIPp."""
+"""Calls of scenario files of SIPp: those that a load begins, and those that a robot takes."""

@@ -12,6 +12,7 @@ from typing import final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 
+from ...diagnosis import foreign_text
 from ...diagnosis.request_loss import Loss
 from ...runtime.actor import OctetActor
 from ...sipp.actions.results import Loudness, Result, Say
@@ -29,20 +30,22 @@ class FileCall(OctetActor):
     Args:
         call: the machine.
         call_id: its Call-ID.
-        send: sends the octets of a message.
+        send: sends the octets of a message, by the connection with this number; 0 = it chooses.
         over: called once, when the call is over, with whether the program failed on it.
         until: when it has lasted too long, in monotonic seconds.
+        flow: number of the connection that the peer began it by; 0 = none.
     """
 
-    __slots__ = ("_call", "_is_over", "_over", "_send", "_until", "call_id", "is_drained", "is_overdue")
+    __slots__ = ("_call", "_flow", "_is_over", "_over", "_send", "_until", "call_id", "is_drained", "is_overdue")
 
     def __init__(
         self,
         call: ScenarioCall,
         call_id: str,
-        send: Callable[[bytes], None],
+        send: Callable[[bytes, int], None],
         over: Callable[["FileCall", bool], None],
         until: float,
+        flow: int = 0,
     ) -> None:
         self._call = call
         self.call_id = call_id
@@ -50,6 +53,7 @@ class FileCall(OctetActor):
         self._send = send
         self._over = over
         self._until = until
+        self._flow = flow
         self._is_over = False
         self.is_drained = False
         """It was given up because the run ended."""
@@ -59,7 +63,7 @@ class FileCall(OctetActor):
     @property
     def name(self) -> str:
         """Name of the actor in logs."""
-        return f"call {self.call_id}"
+        return f"call {foreign_text.shown(self.call_id)}"
 
     @property
     def call(self) -> ScenarioCall:
@@ -84,8 +88,9 @@ class FileCall(OctetActor):
         self._call.begin(now)
         self._pump(now)
 
-    def receive_octets(self, data: bytes, now: float) -> None:
-        """Take a message as it came."""
+    def receive_octets(self, data: bytes, flow: int, now: float) -> None:
+        """Take a message as it came; what follows leaves by the same connection."""
+        self._flow = flow
         self._call.receive(data, now)
         self._pump(now)
 
@@ -123,7 +128,7 @@ class FileCall(OctetActor):
         """Send and log what the machine produced."""
         messages, wishes, _ = self._call.drain()
         for message in messages:
-            self._send(message.data)
+            self._send(message.data, self._flow)
         log_said(self.name, wishes)
         if self._call.finished:
             self._end(failed=False)

@@ -23,33 +23,22 @@ from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.script import Script
-from ...sipp.call.statistics import EndedBy, Failure, Figures
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
 from ...sipp.program_reader import read, runnable
 from ...sipp.scenario_file import label_of, read_file
 from ...sipp.variables import Variables
 from ...transport.output import SipOutput
-from ..expectations import NO_CALL
-from ..requests.ends import Begun, RequestEnds, Result, outcome_of
+from ..requests.ends import Begun, RequestEnds
 from ..requests.route import Route
 from ..starter import Ended, Starter
-from .call import FileCall, log_said
+from .call import FileCall
+from .figures import closed_of, note_times, reason_of, result_of
+from .initialization import carry_out
 from .settings import indexes_of, settings_of
 
 SERVICE: Final = "service"
 """`[service]` where the target has no user."""
-INIT: Final = "init"
-"""`[call_id]` in `init`, which is no call."""
-OUTCOMES: Final = {
-    Failure.RECV_TIMEOUT: "timeout",
-    Failure.MAX_RETRANS: "timeout",
-    Failure.TRANSPORT: "transport_error",
-    Failure.CANNOT_SEND: "not_sent",
-}
-"""The outcome of a run whose first request got no final response, by its failure."""
-REASONS: Final = {Failure.TRANSPORT: "transport_error", Failure.CANNOT_SEND: "no_transport"}
-"""Failures that have another name in rows."""
 _logger = logging.getLogger(__name__)
 
 
@@ -125,24 +114,8 @@ class FileCalls(Starter):
         Returns:
             Why no call can begin, with file and line; empty = they can.
         """
-        program = self._script.program.initialization
-        if program is None:
-            return ""
-        call = ScenarioCall(
-            Script(program, self._script.settings),
-            CallContext(
-                self._surroundings,
-                CallIdentity(call_id=INIT, number=0),
-                Dialog(self._script.settings.base_cseq),
-                Variables(self._script.layout, everyone=self._everyone),
-                Random(self._config.seed),
-            ),
-            is_reliable=True,
-            local=Local("", "", "", ""),
-        )
-        call.begin(self._actor_loop.now())
-        log_said(f"init of {program.file}", call.drain().wishes)
-        return f"init failed at {call.figures.detail}" if call.figures.failure is not None else ""
+        now = self._actor_loop.now()
+        return carry_out(self._script, self._surroundings, self._everyone, self._config.seed, now)
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
         """Begin a run of the file."""
@@ -191,7 +164,7 @@ class FileCalls(Starter):
             self._actor_loop.guarded(actor, actor.drain, now)
             self._actor_loop.touch(actor)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, flow: int) -> None:
         """Send a message as it is."""
         self._output.send_as_is(self._listener, data, self._hop)
 
@@ -203,52 +176,16 @@ class FileCalls(Starter):
         begun, ended = found
         self._actors.reserve(-1)
         figures = actor.call.figures
-        _note_times(begun, figures, self._actor_loop.now())
+        note_times(begun.times, figures, self._actor_loop.now())
         if figures.failure is not None and figures.line not in self._said:
             self._said.add(figures.line)
             _logger.warning("call %s failed: %s", actor.call_id, figures.detail)
-        result = _result_of(figures, actor, failed=failed)
-        closed = "confirmed" if figures.bye_answered_at or figures.ended_by is EndedBy.REMOTE else ""
-        failure = "run_time" if actor.is_overdue else _reason_of(figures.failure)
-        self._ends.over(begun, result, closed=closed, by=figures.ended_by.value or "local", failure=failure)
+        cause = "internal_error" if failed else "drained" if actor.is_drained else ""
+        result = result_of(figures, cause=cause)
+        failure = "run_time" if actor.is_overdue else reason_of(figures.failure)
+        by = figures.ended_by.value or "local"
+        self._ends.over(begun, result, closed=closed_of(figures), by=by, failure=failure)
         ended(False)
-
-
-def _note_times(begun: Begun, figures: Figures, now: float) -> None:
-    """Note the times of a run."""
-    times = begun.times
-    if figures.first_at:
-        times.sent_invite(figures.first_at)
-    if figures.provisional_at:
-        times.responded(180, figures.provisional_at)
-    if figures.answered_at:
-        times.responded(figures.code, figures.answered_at)
-        if figures.code < 300:
-            times.accepted(figures.answered_at)
-    if figures.bye_at and figures.ended_by is EndedBy.LOCAL:
-        times.sent_bye(figures.bye_at)
-        if figures.bye_answered_at:
-            times.bye_over(200, figures.bye_answered_at, answered=True)
-    elif figures.bye_at:
-        times.got_bye(figures.bye_at)
-    times.over(figures.bye_at or figures.ended_at or now)
-
-
-def _result_of(figures: Figures, actor: FileCall, *, failed: bool) -> Result:
-    """Return what became of the first request of a run."""
-    cause = "internal_error" if failed else "drained" if actor.is_drained else ""
-    if figures.code:
-        return Result(outcome_of(figures.code), figures.code, cause=cause)
-    if cause:
-        return Result("cancelled", cause=cause)
-    if figures.failure is None:
-        return Result(NO_CALL)
-    return Result(OUTCOMES.get(figures.failure, "cancelled"))
-
-
-def _reason_of(failure: Failure | None) -> str:
-    """Return the name of a failure in rows; empty = there is none."""
-    return "" if failure is None else REASONS.get(failure, failure.value)
 
 
 def _no_file(name: str) -> str:

@@ -1,9 +1,9 @@
-"""The settings of the calls of a scenario file, from the options of the load."""
+"""The settings of the calls of a scenario file, from the options of the load or the robot."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from ...config import LoadConfig
+from ...config import LoadConfig, RobotConfig
 from ...diagnosis.sipp_options import SippFileConfig
 from ...errors import ConfigurationError
 from ...sipp.call.settings import ALL_BEHAVIOURS, Behaviour, Settings
@@ -14,8 +14,8 @@ from ...sipp.variables import Layout
 _WORDS: Final[Mapping[str, Behaviour]] = {each.value: each for each in Behaviour}
 
 
-def settings_of(config: LoadConfig) -> Settings:
-    """Return the settings of a load.
+def settings_of(config: LoadConfig | RobotConfig) -> Settings:
+    """Return the settings of a load, or of a robot.
 
     Raises:
         ConfigurationError: a word of -default_behaviors is unknown.
@@ -38,8 +38,8 @@ def settings_of(config: LoadConfig) -> Settings:
     )
 
 
-def check_settings(config: LoadConfig, program: Program) -> None:
-    """See that the options of a load and its file go together.
+def check_settings(config: LoadConfig | RobotConfig, program: Program) -> None:
+    """See that the options of a load or robot and its file go together.
 
     Raises:
         ConfigurationError: an option has a value that cannot be, or names a variable that is not there.
@@ -49,8 +49,8 @@ def check_settings(config: LoadConfig, program: Program) -> None:
     layout.global_values(dict(config.sipp.variables))
 
 
-def check_rows(config: LoadConfig) -> None:
-    """See that the rows of a load can be given to the calls of its file.
+def check_rows(config: LoadConfig | RobotConfig) -> None:
+    """See that the rows of a load or robot can be given to the calls of its file.
 
     Raises:
         ConfigurationError: they cannot be read or found, or belong to users.

@@ -161,14 +161,14 @@ class ScenarioCall:
         self._run(now)
 
     def give_up(self, now: float) -> None:
-        """End the call early, without a failure of its own: it is hung up as after a failure.
+        """End the call early, without a failure of its own: it is hung up, also one that the peer began and that is up.
 
         Args:
             now: monotonic seconds.
         """
         if not self.finished:
             self._context.goes_on(now)
-            self._say_goodbye(now)
+            self._say_goodbye(now, up=self._is_up)
             self._end(now)
 
     def fail(self, failure: Failure, what: str, now: float) -> None:
@@ -489,11 +489,24 @@ class ScenarioCall:
         self._say_goodbye(now)
         self._end(now)
 
-    def _say_goodbye(self, now: float) -> None:
-        """Tell the peer that the call is given up."""
+    @property
+    def _is_up(self) -> bool:
+        """Whether the peer began a call that was answered, and whose tag is known."""
+        figures, last = self.figures, self._context.dialog.last
+        if self._script.settings.strict or figures.method != "INVITE" or last is None or not last.method:
+            return False
+        return 200 <= figures.code < 300 and figures.bye_at is None and bool(last.to_tag)
+
+    def _say_goodbye(self, now: float, *, up: bool = False) -> None:
+        """Tell the peer that the call is given up.
+
+        Args:
+            up: the peer is told although it began the call.
+        """
         script, dialog = self._script, self._context.dialog
-        # A call that the peer began says nothing, as in SIPp.
-        if Behaviour.BYE in script.settings.behaviours and script.program.role is Role.SENDS and self._index > 0:
+        # A call that the peer began says nothing when it fails, as in SIPp.
+        begins = script.program.role is Role.SENDS and self._index > 0
+        if Behaviour.BYE in script.settings.behaviours and (begins or up):
             for text in farewell(self._sent, dialog, self._local):
                 self._emit(text, self._index)
                 method = text.partition(" ")[0]

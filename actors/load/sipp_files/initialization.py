@@ -1,0 +1,48 @@
+"""`init` of a scenario file: carried out once in each call worker, before its first call."""
+
+from random import Random
+from typing import Final
+
+from ...sipp.call.context import CallContext, CallIdentity
+from ...sipp.call.defaults import Local
+from ...sipp.call.dialog import Dialog
+from ...sipp.call.machine import ScenarioCall
+from ...sipp.call.script import Script
+from ...sipp.call.surroundings import Surroundings
+from ...sipp.variables import Value, Variables
+from .call import log_said
+
+INIT: Final = "init"
+"""`[call_id]` in `init`, which is no call."""
+
+
+def carry_out(script: Script, surroundings: Surroundings, everyone: list[Value], seed: int, now: float) -> str:
+    """Carry out `init` of a file, which sets global variables.
+
+    Args:
+        script: of its calls.
+        everyone: the values of the global variables.
+        seed: of what is drawn.
+        now: monotonic seconds.
+
+    Returns:
+        Why no call can begin, with file and line; empty = they can.
+    """
+    program = script.program.initialization
+    if program is None:
+        return ""
+    call = ScenarioCall(
+        Script(program, script.settings),
+        CallContext(
+            surroundings,
+            CallIdentity(call_id=INIT, number=0),
+            Dialog(script.settings.base_cseq),
+            Variables(script.layout, everyone=everyone),
+            Random(seed),
+        ),
+        is_reliable=True,
+        local=Local("", "", "", ""),
+    )
+    call.begin(now)
+    log_said(f"init of {program.file}", call.drain().wishes)
+    return f"init failed at {call.figures.detail}" if call.figures.failure is not None else ""

@@ -1,0 +1,34 @@
+"""The robot of a call worker whose file is one of SIPp; it gets the parts of the worker that it uses."""
+
+from itertools import count
+
+from ..call_worker.worker import CallWorker
+from ..config import RobotConfig
+from ..load.sipp_files.received_calls import ReceivedCalls
+from ..load.sipp_files.receiving_file import ReceivingFile
+
+
+def install_file(worker: CallWorker, config: RobotConfig) -> None:
+    """Give a call worker the calls of a scenario file.
+
+    Args:
+        config: names the file.
+
+    Raises:
+        ConfigurationError: the file or its rows cannot be taken; with file and line.
+    """
+    first = worker.output.addresses.usual(0)
+    file = ReceivingFile(config, first, worker.factory.parked_port, worker.actor_loop.now())
+    application = ReceivedCalls(
+        file,
+        worker.arrivals,
+        worker.actors,
+        worker.actor_loop,
+        worker.output,
+        worker.metrics,
+        count(worker.slots.own, worker.slots.slots),
+        most_time=worker.config.max_call_time,
+        settled=worker.draining.check,
+        tell=worker.tell if worker.config.tells_incoming else None,
+    )
+    worker.applications.add(application)
