@@ -118,6 +118,16 @@ def calls(*requests: tuple[str, int, float], call_id: str = "peer-1") -> Play:
     return play
 
 
+def one_after_the_other(*plays: Play) -> Play:
+    """Does several things in their order."""
+
+    def play(peer: ScriptedPeer) -> None:
+        for each in plays:
+            each(peer)
+
+    return play
+
+
 def invites_with_routes(peer: ScriptedPeer) -> None:
     """Begins a call through three proxies, and takes its BYE."""
     more = "Record-Route: <sip:p1;lr>, <sip:p2;lr>\r\nRecord-Route: <sip:p3;lr>\r\nContact: <sip:b@127.0.0.1:5099>\r\n"

@@ -1,9 +1,8 @@
 """Scenario files with what their peers do, and what SIPp 3.6.1 does with each: rows of `test_same_file`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sipswarm.actors.sipp.call.settings import ALL_BEHAVIOURS, Behaviour, Settings
+from sipswarm.actors.sipp.call.settings import Behaviour
 from sipswarm.actors.sipp.call.statistics import Failure
 
 from .peer_plays import (
@@ -12,14 +11,12 @@ from .peer_plays import (
     answers_each,
     answers_first_and_third,
     answers_later,
-    calls,
     challenges,
     disorder,
     in_order,
     in_pause,
     in_timewait,
     info_before_ack,
-    invites_with_routes,
     late_100,
     repeats_200,
     second_first,
@@ -27,36 +24,8 @@ from .peer_plays import (
     third_invite,
     twice_180,
 )
+from .same_file_row import AS_3_6, Row
 from .scenario_texts import CALL, HEAD, OPTIONAL, ask, nop, recv, say, scenario, send
-from .scripted_peer import Play
-
-AS_3_6 = Settings(strict=True, behaviours=ALL_BEHAVIOURS - {Behaviour.BAD_CSEQ})
-"""3.6.1 takes an ACK with any CSeq."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One file, and what its peer does."""
-
-    name: str
-    file: str
-    play: Play
-    names: Sequence[str]
-    """The messages that the file sends, by method or status code."""
-    failure: Failure | None = None
-    octets: bool = False
-    """Whether all octets are compared."""
-    options: Sequence[str] = ()
-    """Of SIPp."""
-    settings: Settings = AS_3_6
-    """The same of the machine."""
-    peer_begins: bool = False
-    calls: int = 1
-    injection: str = ""
-    """Contents of a file for `-inf`."""
-    says: dict[int, Sequence[str]] | None = None
-    """Lines that must be in messages, by their numbers."""
-
 
 PAUSE = '<pause milliseconds="700"/>'
 BYE = (ask("BYE", 2, attributes='retrans="500"'), recv(200))
@@ -195,20 +164,6 @@ ROWS = [
         play=answers_each(),
         names=["OPTIONS", "OPTIONS"],
         octets=True,
-    ),
-    Row(
-        name="8 routes of a request",
-        file=scenario(
-            recv("INVITE", 'rrs="true"'),
-            say(200),
-            recv("ACK"),
-            ask("BYE", 2, "[routes]\n").replace("sip:[service]@[remote_ip]:[remote_port] SIP", "[next_url] SIP"),
-            recv(200),
-        ),
-        play=invites_with_routes,
-        names=["200", "BYE"],
-        octets=True,
-        peer_begins=True,
     ),
     Row(
         name="9 no routes",
@@ -450,46 +405,6 @@ ROWS = [
         names=["INVITE", "ACK", "200", "BYE"],
     ),
     Row(
-        name="29 a repeated INVITE",
-        file=scenario(recv("INVITE"), say(200), recv("ACK"), PAUSE),
-        play=calls(("INVITE", 1, 0.2), ("INVITE", 1, 0.2), ("ACK", 1, 0.2)),
-        names=["200", "200"],
-        octets=True,
-        peer_begins=True,
-    ),
-    Row(
-        name="29a a repeated INVITE after 180 and 200",
-        file=scenario(recv("INVITE"), say(180), say(200), recv("ACK"), PAUSE),
-        play=calls(("INVITE", 1, 0.2), ("INVITE", 1, 0.2), ("ACK", 1, 0.2)),
-        names=["180", "200"],
-        failure=Failure.UNEXPECTED_MESSAGE,
-        peer_begins=True,
-    ),
-    Row(
-        name="29b a late ACK",
-        file=scenario(recv("INVITE"), say(200, attributes='retrans="300"'), recv("ACK"), PAUSE),
-        play=calls(("INVITE", 1, 0.5), ("ACK", 1, 0.2)),
-        names=["200", "200"],
-        octets=True,
-        peer_begins=True,
-    ),
-    Row(
-        name="30 OPTIONS where an INVITE is expected",
-        file=scenario(recv("INVITE"), say(200), recv("ACK")),
-        play=calls(("OPTIONS", 1, 0.5)),
-        names=[],
-        failure=Failure.UNEXPECTED_MESSAGE,
-        peer_begins=True,
-    ),
-    Row(
-        name="30a BYE where an ACK is expected",
-        file=scenario(recv("INVITE"), say(200), recv("ACK")),
-        play=calls(("INVITE", 1, 0.2), ("BYE", 2, 0.5)),
-        names=["200", "200"],
-        failure=Failure.UNEXPECTED_MESSAGE,
-        peer_begins=True,
-    ),
-    Row(
         name="31 transactions",
         file=scenario(
             ask("INVITE", 1, attributes='start_txn="call"'),
@@ -646,21 +561,6 @@ ROWS = [
         ),
         play=answers(180, 200),
         names=["INVITE", "ACK", "CANCEL"],
-    ),
-    Row(
-        name="43 CANCEL of the peer",
-        file=scenario(recv("INVITE"), say(180), PAUSE, say(200), recv("ACK")),
-        play=calls(("INVITE", 1, 0.2), ("CANCEL", 1, 0.5)),
-        names=["180", "200"],
-        failure=Failure.UNEXPECTED_MESSAGE,
-        peer_begins=True,
-    ),
-    Row(
-        name="44 an ACK of another INVITE",
-        file=scenario(recv("INVITE"), say(200), recv("ACK"), '<pause milliseconds="100"/>'),
-        play=calls(("INVITE", 1, 0.2), ("ACK", 5, 0.5)),
-        names=["200"],
-        peer_begins=True,
     ),
     Row(
         name="45 the first CSeq, and one that was received",

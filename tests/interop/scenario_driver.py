@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from sipswarm.actors.bus.slots import own_part
+from sipswarm.actors.load.sipp_files.receiving_file import REMOTE_PORT
 from sipswarm.actors.sipp.call.context import CallContext, CallIdentity
 from sipswarm.actors.sipp.call.defaults import Local
 from sipswarm.actors.sipp.call.dialog import Dialog
@@ -56,7 +58,7 @@ class ScenarioDriver(threading.Thread):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.port = free_port()
         self._socket.bind((LOOPBACK, self.port))
-        local, peer = Hop("udp", LOOPBACK, self.port), Hop("udp", LOOPBACK, remote)
+        local, peer = Hop("udp", LOOPBACK, self.port), Hop("udp", LOOPBACK, remote or REMOTE_PORT)
         self._injection = read_injection(injections)
         self.pid = os.getpid()
         """`[pid]`."""
@@ -98,7 +100,8 @@ class ScenarioDriver(threading.Thread):
             if not self._readable(self._until - time.monotonic()):
                 return
             first, peer = self._socket.recvfrom(65536)
-        call_id = Received(first.decode("latin-1")).value("Call-ID") or f"{number}-{os.getpid()}@{LOOPBACK}"
+        received = own_part(Received(first.decode("latin-1")).value("Call-ID").encode()).decode()
+        call_id = received or f"{number}-{os.getpid()}@{LOOPBACK}"
         identity = CallIdentity(call_id=call_id, number=number, rows=self._injection.rows_of(number - 1))
         dialog = Dialog(self._script.settings.base_cseq)
         context = CallContext(self._surroundings, identity, dialog, Variables(self._script.layout), Random(number))

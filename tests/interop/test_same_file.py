@@ -12,8 +12,9 @@ import pytest
 
 from sipswarm.actors.sipp.call.statistics import Failure
 
+from . import same_file_received_rows, same_file_rows
 from .conftest import Start
-from .same_file_rows import ROWS, Row
+from .same_file_row import Row
 from .scenario_driver import ScenarioDriver
 from .scripted_peer import ScriptedPeer
 from .sipp import Sipp
@@ -100,7 +101,7 @@ def _levelled(text: str, port: int, remote: int, pid: int) -> str:
     return re.sub(r'(cnonce|response)="[0-9a-f]+"', r'\1="DRAWN"', text)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*same_file_rows.ROWS, *same_file_received_rows.ROWS], ids=lambda row: row.name)
 def test_sipp_and_we_do_the_same(row: Row, tmp_path: Path, start: Start) -> None:
     theirs = _by_sipp(row, tmp_path, start)
     ours = _by_us(row, tmp_path)

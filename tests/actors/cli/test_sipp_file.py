@@ -120,6 +120,55 @@ def test_rows_of_users_are_refused_before_anything_is_sent(tmp_path: Path, capsy
     assert "users.csv:1: USER is not carried out for a scenario file of SIPp yet; write" in capsys.readouterr().err
 
 
+def test_a_robot_takes_a_file_that_receives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, f'<recv request="OPTIONS"/>{INVITE}'.replace("INVITE sip:[service]", "SIP/2.0 200 OK"))
+    robot = ["check", "robot", "-sf", file, "--listen", "udp:127.0.0.1:0"]
+    assert main(robot) == 2
+    assert "[tenant] is no keyword; write -key tenant VALUE" in capsys.readouterr().out
+    assert main([*robot, "-key", "tenant", "blue"]) == 0
+    shown = capsys.readouterr().out
+    assert "role: receives, its first message is received; 2 commands" in shown
+    assert "listen on: udp:127.0.0.1:0" in shown
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "role"),
+    [(["load", "127.0.0.1"], "uac", "sends"), (["robot", "--listen", "udp:127.0.0.1:0"], "uas", "receives")],
+)
+def test_a_scenario_that_comes_along_is_printed_and_taken_by_its_name(
+    verb: list[str], name: str, role: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb[0], "-sd", name]) == 0
+    assert capsys.readouterr().out == scenario_file.text_of(name)
+    assert main(["check", *verb, "-sn", name]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"scenario: -sn {name}.xml (")
+    assert f"role: {role}," in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["load", "127.0.0.1", "-m", "1", "-sn", "nothing"], "there is no scenario 'nothing'; write one of uac,"),
+        (["load", "-sd", "nothing"], "there is no scenario 'nothing'; write one of uac,"),
+        (["load", "127.0.0.1", "-m", "1", "-sn", "uac", "-sf", "a.xml"], "-sn and -sf name a scenario each"),
+        (["load", "127.0.0.1", "-m", "1", "-sn", "uas"], "-sn uas.xml:4: the first message of its calls is received"),
+        (["robot", "-sn", "uac"], "-sn uac.xml:4: the first message of its calls is sent; a robot needs"),
+        (["robot", "a.py", "-sn", "uas"], "FILE and -sf name a file each; give one of them"),
+        (["robot", "-sf", "a.py"], "-sf a.py is no scenario file of SIPp, whose name ends in .xml"),
+        (["robot", "a.py", "-aa"], "-aa is for a scenario file of SIPp; say -sf FILE.xml too"),
+        (["robot", "a.py", "-d", "1s"], "-d is for a scenario file of SIPp; say -sf FILE.xml too"),
+        (["robot", "a.py", "-inf", "a.csv"], "-inf is for a scenario file of SIPp; say -sf FILE.xml too"),
+        (["robot"], "Missing argument 'FILE'; give a Python file, or -sf FILE.xml"),
+    ],
+)
+def test_what_does_not_go_together_is_said(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_plain_call_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "uac.xml"
     file.write_text(scenario_file.text_of("uac"))

@@ -138,6 +138,11 @@ class Scripted:
         """Receive a request."""
         self.hear(request_of_peer(method, number, call_id), at)
 
+    def give_up(self) -> None:
+        """End the call from outside."""
+        self.call.give_up(self.now)
+        self._drain()
+
     def pass_time(self, until: float) -> None:
         """Let the timers of the call run."""
         while (deadline := self.call.deadline) is not None and deadline <= until:

@@ -5,7 +5,7 @@ import pytest
 from sipswarm.actors.sipp.call.settings import Behaviour, Settings
 from sipswarm.actors.sipp.call.statistics import EndedBy, Failure
 
-from .scripted import Scripted, header, nop, recv, request, response, scenario
+from .scripted import Scripted, header, nop, recv, request, request_of_peer, response, scenario
 
 CALLEE = scenario(
     recv("INVITE"),
@@ -145,3 +145,41 @@ def test_a_message_that_the_label_does_not_expect_either_fails_the_call() -> Non
     run.ask("OPTIONS", 2, at=0.5)
     assert run.failure is Failure.UNEXPECTED_MESSAGE
     assert "expected INFO, got OPTIONS" in run.call.figures.detail
+
+
+def up(settings: Settings | None = None) -> Scripted:
+    """A call that the peer began, and whose ACK has come."""
+    run = Scripted(CALLEE, settings)
+    run.ask("INVITE")
+    run.hear(request_of_peer("ACK").replace("To: <sip:a@192.0.2.1>", "To: <sip:a@192.0.2.1>;tag=mine"), at=0.1)
+    return run
+
+
+def test_a_call_that_is_up_is_hung_up_when_it_is_given_up() -> None:
+    run = up()
+    run.give_up()
+    assert run.names == ["180", "200", "BYE"]
+    bye = run.sent[-1][1]
+    assert bye.startswith("BYE sip:b@192.0.2.2 SIP/2.0\r\n")
+    assert (header(bye, "From"), header(bye, "To")) == ("<sip:a@192.0.2.1>;tag=mine", "<sip:b@192.0.2.2>;tag=peer")
+    assert header(bye, "CSeq") == "2 BYE"
+    assert run.succeeded
+    assert run.call.figures.ended_by is EndedBy.LOCAL
+
+
+@pytest.mark.parametrize("settings", [Settings(strict=True), Settings(behaviours=frozenset())])
+def test_such_a_call_is_left_where_sipp_leaves_it(settings: Settings) -> None:
+    run = up(settings)
+    run.give_up()
+    assert run.names == ["180", "200"]
+
+
+def test_a_call_without_an_ack_or_after_its_bye_gets_none() -> None:
+    run = Scripted(CALLEE)
+    run.ask("INVITE")
+    run.give_up()
+    assert run.names == ["180", "200"]
+    run = up()
+    run.ask("BYE", 2, at=2.0)
+    run.give_up()
+    assert run.names == ["180", "200", "200"]
