@@ -44,6 +44,7 @@ from .pacing import Pacer
 from .ports import PortPool
 from .refusal import Refusal, Refused
 from .relay import Relays, RelaySide
+from .replays import Replays
 from .rtp.reception import Reception, take_ready
 from .rtp.reports import RtcpSession
 from .sinks import CallbackSink, RawFileSink, Sink, SinkError, WavSink
@@ -126,6 +127,7 @@ class MediaEngine:
         "_rate_count",
         "_rate_from",
         "_relays",
+        "_replays",
         "_settings",
         "_shared",
         "_sources",
@@ -165,6 +167,7 @@ class MediaEngine:
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals, attempt)
         self._shared = Shared(self._context.totals, self._buffer, self._sources, self._pacer.due)
         self._relays = Relays(self._context.totals.relayed, self._buffer)
+        self._replays = Replays(attempt)
         self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
         self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
@@ -285,6 +288,8 @@ class MediaEngine:
             self._done = tick
             if tick > pacer.done:
                 pacer.run(tick, now)
+            if self._replays.active:
+                self._replays.run(now, self._pace)
             self._context.totals.ticks += 1
             if self._coalescing:
                 self._read(now)
@@ -553,6 +558,8 @@ class MediaEngine:
                 return tone(hz, sender.format)
             case ("file", str() as path, int() as repeat):
                 return self._files.source(path, sender.format, repeat)
+            case ("capture", str() as path):
+                return self._replays.source(path)
             case ("echo", int() as delay):
                 return EchoSource(delay)
             case ("callback",):
@@ -592,6 +599,7 @@ class MediaEngine:
         self._chores[endpoint.chore].remove(endpoint)
         self._pacer.remove(endpoint.sender)
         self._relays.leave(endpoint)
+        self._replays.leave(endpoint)
         sockets = endpoint.close(now)
         endpoint.fold()
         final = statistics_of(endpoint, now)
@@ -625,6 +633,7 @@ class MediaEngine:
     def _pace(self, endpoint: StreamEndpoint) -> None:
         """Put a stream on the schedule that has something to send by time, and take one off that has not."""
         sender = endpoint.sender
+        self._replays.follow(endpoint)
         if sender.group is not None and (not sender.paced or sender.packet_interval != sender.paced_interval):
             self._pacer.remove(sender)
         if sender.group is None and sender.paced:
@@ -640,7 +649,7 @@ class MediaEngine:
             self._next = rest
             return
         following = self._done + 1
-        busy = self._coalescing or self._context.listening.is_due or self._files.unfinished
+        busy = self._coalescing or self._context.listening.is_due or self._files.unfinished or self._replays.active
         if not busy:
             chores = self._chores
             while not chores[following % _CHORES]:

@@ -11,6 +11,7 @@ Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
     ("silence",)                  the codec's silence
     ("tone", hz)                  a sine of -16 dBm0
     ("file", path, repeat)        an audio file, or payload: "raw:…" or named so; repeat < 0 endless, 0 and 1 once
+    ("capture", path)             the RTP of a pcap or pcapng file at its times, under its payload types
     ("echo", delay_packets)       what was received, after that many packets; < 0 receives only
     ("callback",)                 frames requested by `FramesWanted`, given by `ProvideFrames`
     ("callback", seconds)         the same, requested that long ahead, at most 0.1 s and at least one packet

@@ -9,6 +9,7 @@ through every change of format. Pacing, addresses and sockets do not belong here
 from collections.abc import Callable, Iterable
 from struct import Struct
 
+from .captures import CaptureSource
 from .context import StreamContext
 from .digits import dtmf, inband
 from .digits.digit_packet import DigitKind, DigitPacket, EventFormat, ToneSource
@@ -37,6 +38,8 @@ ECHO_SHARE = 40
 the need of any usual packet time, and below what two sides that echo each other make of one packet tick by tick."""
 ECHO_BOUND = 200
 """How many it may save up, for a peer that was held up and sends all at once."""
+LATE = 0.1
+"""Seconds by which a packet of a capture may be late."""
 
 
 class Sender:
@@ -557,6 +560,41 @@ def send_again(sender: Sender, packet: bytes | bytearray | memoryview) -> None:
         sender.send(packet)
     except OSError:
         sender.send_errors += 1
+
+
+def replay(sender: Sender, now: float) -> None:
+    """Send what is due of a capture, with its own payload types, markers and steps of time; nothing of another source.
+
+    What is late by more than `LATE` is passed over and counted, never sent in a burst. While nothing may be sent, and
+    while digits replace it, the capture goes on unheard.
+
+    Args:
+        now: seconds, monotonic.
+    """
+    source = sender.source
+    if not isinstance(source, CaptureSource):
+        return
+    if not source.has_begun:
+        idle = max(0.0, now - sender.due) if sender.due else 0.0
+        source.begin(now, sender.timestamp + sender.step + round(idle * sender.clock_rate))
+    for frame, at in source.take(now):
+        late = now - at
+        if late > LATE:
+            sender.frames_skipped += 1
+            sender._context.totals.frames_skipped += 1
+            continue
+        if not sender.can_send or sender._digits_on:
+            continue
+        packet = sender._build(frame, frame[3])
+        sender.timestamp = frame[3]
+        sender.due = at + sender.packet_interval
+        try:
+            sender.send(packet)
+        except OSError:
+            send_again(sender, packet)
+        sender.late_max = max(sender.late_max, late)
+    if source.finished:
+        sender._nothing()
 
 
 def end_failed(sender: Sender) -> None:

@@ -82,7 +82,7 @@ SEEDED = "random.Random"
 
 MEDIA_IO = {"media/disk.py", "media/engine.py", "media/endpoint.py", "media/relay.py", "media/sockets.py"}
 """The socket and engine files of media: they may touch sockets and clocks."""
-MEDIA_FILES = {"media/audio/files.py", "media/sources.py", "media/sinks.py"}
+MEDIA_FILES = {"media/audio/files.py", "media/captures.py", "media/sources.py", "media/sinks.py"}
 """Files of media that may open files, and nothing more."""
 FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "contextlib", "mmap", "os.path"}
 

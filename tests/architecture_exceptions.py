@@ -104,7 +104,7 @@ LARGER = {
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 29},
     "sipcore/session/invite_session.py": {"imports": 16, "InviteSession methods": 62},
     "sipcore/session/session_config.py": {"SessionConfig attributes": 31},
-    "media/engine.py": {"imports": 16, "MediaEngine attributes": 22},
+    "media/engine.py": {"imports": 17, "MediaEngine attributes": 23},
     "media/audio/jitter.py": {"PlayoutBuffer attributes": 25},
     "media/presence.py": {"Presence attributes": 34},
     "media/receiver.py": {"imports": 13, "Receiver attributes": 53, "Receiver methods": 25},
