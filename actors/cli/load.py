@@ -150,6 +150,8 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
         UsageError: options that do not go together.
         ConfigurationError: a file that cannot be taken.
     """
+    from .loads import sipp_file
+
     if config.profile and own.profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
     if own.stop_file is not None:
@@ -169,7 +171,8 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
         raise click.UsageError(
             f"a call that is refused with {config.expect_code} has no media; expect one or the other"
         )
-    if config.media == "none" and (expects_media or config.dtmf):
+    own_media = sipp_file.is_named(config)  # such a file may play by itself, and was checked
+    if config.media == "none" and not own_media and (expects_media or config.dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expects_media and not (config.hold or config.dtmf or config.expect_dtmf or config.scenario):
         raise click.UsageError("without a hold (-d) calls end before media can come; say for example -d 5s")

@@ -46,7 +46,9 @@ def robot(
 
     config = _checked(replace(sipp_file.with_builtin(config), allow=callee.networks))
     if config.scenario:
-        config = replace(config, service=callee.user if given("user") else config.service)
+        service = callee.user if given("user") else config.service
+        config = replace(config, service=service, media=config.media if given("media") else "none")
+        check_audio(config.media, settings.codecs)
         if asked():
             status = sipp_file.checked(config)
             if status:

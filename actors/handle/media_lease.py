@@ -159,6 +159,15 @@ class MediaLease(StreamOwner):
         self._commands.append(media.RelayStream(here, there, *remote, latch_address=latch, inactivity_limit=limit))
         self._flush_soon()
 
+    def command(self, command: media.Command) -> None:
+        """Give the stream a command, for an owner that is no call.
+
+        Args:
+            command: with the number of the stream, `line.stream_id`.
+        """
+        self._commands.append(command)
+        self._flush_soon()
+
     def release(self) -> None:
         """Close the port unused."""
         self._commands.append(media.CloseStream(self.line.stream_id))

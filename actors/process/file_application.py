@@ -4,6 +4,7 @@ from itertools import count
 
 from ..call_worker.worker import CallWorker
 from ..config import RobotConfig
+from ..load.sipp_files.call_streams import CallStreams
 from ..load.sipp_files.received_calls import ReceivedCalls
 from ..load.sipp_files.receiving_file import ReceivingFile
 
@@ -18,7 +19,11 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
         ConfigurationError: the file or its rows cannot be taken; with file and line.
     """
     first = worker.output.addresses.usual(0)
-    file = ReceivingFile(config, first, worker.factory.parked_port, worker.actor_loop.now())
+    numbers = count(worker.slots.own, worker.slots.slots)
+    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, worker.actor_loop.now())
+    streams = CallStreams(
+        file.program, config, worker.factory.media_leases, worker.actor_loop.touch, worker.output.may_send
+    )
     application = ReceivedCalls(
         file,
         worker.arrivals,
@@ -26,7 +31,7 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
         worker.actor_loop,
         worker.output,
         worker.metrics,
-        count(worker.slots.own, worker.slots.slots),
+        streams,
         most_time=worker.config.max_call_time,
         settled=worker.draining.check,
         tell=worker.tell if worker.config.tells_incoming else None,

@@ -1,4 +1,4 @@
-"""The scenario file of SIPp that a load or robot names: what `check … -sf FILE.xml` shows, and whether it can be run."""
+"""The scenario file of SIPp of a load or robot: what `check … -sf FILE.xml` shows, and whether it can be run."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -9,6 +9,7 @@ import click
 
 from ...config import OPTION, LoadConfig, RobotConfig
 from ...errors import ConfigurationError
+from ...load.sipp_files.call_streams import needs_stream, path_beside
 from ...load.sipp_files.settings import check_rows, check_settings
 from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
@@ -20,6 +21,7 @@ from ..configuration import given
 from ..terminal import echo
 
 Config = TypeVar("Config", LoadConfig, RobotConfig)
+_CAPTURE: Final = "play_pcap_audio"
 RUN_TIME: Final = 3600.0
 """Seconds after which a call of a file is given up where --run-time is not given."""
 
@@ -91,6 +93,7 @@ def check_runnable(config: LoadConfig | RobotConfig) -> None:
     check_rows(config)
     for name, what in missing_files(program, config).items():
         raise ConfigurationError(f"{config.scenario}: {name}: {what}")
+    _check_media(config, program)
     for option, value in _judged(config):
         if value:
             raise click.UsageError(
@@ -99,18 +102,31 @@ def check_runnable(config: LoadConfig | RobotConfig) -> None:
 
 
 def _judged(config: LoadConfig | RobotConfig) -> tuple[tuple[str, object], ...]:
-    """Options of media and of judgement that a file does without, and their values."""
+    """Options of digits and of judgement that a file does without, and their values."""
     if isinstance(config, RobotConfig):
-        return (("--media", given("media")),)
+        return ()
     return (
-        ("--media", config.media != "none"),
         ("--dtmf", config.dtmf),
         ("--expect-dtmf", config.expect_dtmf),
-        ("--expect-audio", config.expect_audio),
-        ("--expect-media", config.expect_media),
-        ("--expect-mos", config.expect_mos),
         ("--expect-code", config.expect_code),
     )
+
+
+def _check_media(config: LoadConfig | RobotConfig, program: Program) -> None:
+    """See that media is there where it is expected.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if isinstance(config, RobotConfig) or needs_stream(program, config):
+        return
+    for option, value in (
+        ("--expect-media", config.expect_media or given("media_share")),
+        ("--expect-mos", config.expect_mos),
+        ("--expect-audio", config.expect_audio),
+    ):
+        if value:
+            raise click.UsageError(f"{option} needs media, and the file plays and echoes none; say --media silence")
 
 
 def _not_carried_out(program: Program, who: str) -> Iterator[Fault]:
@@ -126,9 +142,9 @@ def _not_carried_out(program: Program, who: str) -> Iterator[Fault]:
             yield Fault(step.line, f"<sendCmd> and <recvCmd> are not carried out by {who} yet")
         for action in step.actions:
             kind = next((each for each in EXEC if each in action.attributes), "") if action.name == "exec" else ""
-            stops = kind == "int_cmd" and action.attributes[kind] not in ("stop_now", "stop_gracefully")
-            if action.name == "rtp_echo" or (kind and not stops):
-                name = f'exec {kind}="{excerpt(action.attributes[kind])}"' if kind else "rtp_echo"
+            stops = kind == "int_cmd" and action.attributes[kind] in ("stop_now", "stop_gracefully")
+            if kind == "command" or stops:
+                name = f'exec {kind}="{excerpt(action.attributes[kind])}"'
                 yield Fault(action.line, f"<{name}> is not carried out by {who} yet")
 
 
@@ -147,14 +163,38 @@ def checked(config: LoadConfig | RobotConfig) -> int:
 
 def missing_files(program: Program, config: LoadConfig | RobotConfig) -> dict[str, str]:
     """Return what is wrong with the files that a scenario file names, by their names."""
-    folder = Path(config.scenario).parent
     found: dict[str, str] = {}
+    captures = _captures_of(program)
     for use in program.needs.media:
-        if "[" not in use.name and not (folder / use.name).is_file() and not Path(use.name).is_file():
+        path = path_beside(config.scenario, use.name)
+        if "[" in use.name:
+            continue
+        if not Path(path).is_file():
             found[use.name] = "there is no such file; give it beside the scenario file or in this folder"
+        elif use.name in captures and (problem := _problem_of(path)):
+            found[use.name] = problem
     for use in program.needs.fields:
         if not config.data:
             found[use.name or "injection file"] = "the scenario file takes fields of it; give it with -inf"
         elif use.name and Path(use.name).name != Path(config.data).name:
             found[use.name] = f"-inf names {config.data}; give this file"
     return found
+
+
+def _problem_of(capture: str) -> str:
+    """Why a capture file cannot be replayed; empty = it can, as far as its first packet."""
+    from sipswarm.media.captures import CaptureFiles
+    from sipswarm.media.sources import SourceError
+
+    try:
+        CaptureFiles().source(capture)
+    except SourceError as error:
+        return error.detail
+    return ""
+
+
+def _captures_of(program: Program) -> set[str]:
+    """Return the names of the capture files that a file plays."""
+    return {
+        action.attributes[_CAPTURE] for step in program.steps for action in step.actions if _CAPTURE in action.attributes
+    }

@@ -5,7 +5,7 @@ INVITE. Post-dial delay is the time to the final response of any status, answer 
 4.1 for REGISTER). Duration and disconnect delay exist for what lasts: registrations and subscriptions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sipswarm.sipcore.auth.digest import CredentialsLookup
@@ -23,6 +23,8 @@ from ..expectations import missed
 from ..run_ends import row_without_media
 
 _OWN_LOSSES: Final = (Loss.LOCAL, Loss.NO_WAY)
+NO_MEDIA: Final[Mapping[str, Any]] = {}
+"""The columns of an arrival without media."""
 
 
 class Shown:
@@ -172,12 +174,22 @@ class RequestEnds:
             trace.end(begun.call_id)
             begun.record = trace.begin(begun.call_id)
 
-    def over(self, begun: Begun, result: Result, *, closed: str = "", by: str = "local", failure: str = "") -> None:
+    def over(
+        self,
+        begun: Begun,
+        result: Result,
+        *,
+        closed: str = "",
+        by: str = "local",
+        failure: str = "",
+        media: Mapping[str, Any] = NO_MEDIA,
+    ) -> None:
         """Judge and report an arrival.
 
         Args:
             closed, by: as `closed` and `ended_by` in `CallFinished`, of an arrival that was answered.
             failure: what it missed by itself; empty = nothing.
+            media: columns of `CallFinished` for its media.
         """
         now, times = self._now(), begun.times
         if result.code and not times.first_response:
@@ -189,7 +201,7 @@ class RequestEnds:
             times.over(now)
         self._settle(begun, now)
         row = self._row(begun, result)._replace(
-            closed=closed if is_answered else "", ended_by=by if is_answered else "", failure=failure
+            closed=closed if is_answered else "", ended_by=by if is_answered else "", failure=failure, **media
         )
         row = row._replace(failure=missed(row, self._config))
         self._metrics.failed(row)

@@ -1,14 +1,16 @@
 """The actor of one call of a scenario file: it gives messages and time to the machine, and sends what comes of it.
 
-Messages arrive and leave as octets. What actions ask of the world beyond log lines was refused when the file was read.
-The actor must not decide anything: the machine and the file do.
+Messages arrive and leave as octets. A call with media has its port before its first message, and is reported when the
+figures of its stream have come. What actions ask of the world beyond log lines and media was refused when the file was
+read. The actor must not decide anything: the machine and the file do.
 """
 
 import logging
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import final
+from typing import Final, final
 
+from sipswarm.media.messages import StreamStatistics
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 
@@ -19,7 +21,12 @@ from ...sipp.actions.results import Loudness, Result, Say
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.statistics import Failure
 from ...sipp.markup import shown
+from .file_media import WISHES, FileMedia
 
+MOST_HELD: Final = 16
+"""Messages that wait for the port of media; the sender repeats further ones."""
+FIGURES_WAIT: Final = 2.0
+"""Seconds that the end of a call waits for the figures of its media."""
 _logger = logging.getLogger(__name__)
 
 
@@ -36,7 +43,10 @@ class FileCall(OctetActor):
         flow: number of the connection that the peer began it by; 0 = none.
     """
 
-    __slots__ = ("_call", "_flow", "_is_over", "_over", "_send", "_until", "call_id", "is_drained", "is_overdue")
+    __slots__ = (
+        *("_call", "_ending", "_failed", "_flow", "_held", "_is_over", "_media", "_over", "_send", "_touch", "_until"),
+        *("call_id", "is_drained", "is_overdue", "media_failure"),
+    )
 
     def __init__(
         self,
@@ -54,7 +64,13 @@ class FileCall(OctetActor):
         self._over = over
         self._until = until
         self._flow = flow
-        self._is_over = False
+        self._is_over = self._ending = self._failed = False
+        self._media: FileMedia | None = None
+        self._touch: Callable[[FileCall], None] = _nothing
+        self._held: list[tuple[bytes, int]] | None = None
+        """Messages that came before the port of media was there; None = it is, or the call has no media."""
+        self.media_failure = ""
+        """Why its media could not go on, by a name of `failure_reasons`; empty = nothing is wrong with it."""
         self.is_drained = False
         """It was given up because the run ended."""
         self.is_overdue = False
@@ -75,7 +91,7 @@ class FileCall(OctetActor):
         """When `handle_timer` is due, in monotonic seconds."""
         if self.finished:
             return None
-        deadline = self._call.deadline
+        deadline = None if self._ending else self._call.deadline
         return min(self._until, inf if deadline is None else deadline)
 
     @property
@@ -83,13 +99,62 @@ class FileCall(OctetActor):
         """Whether the call is over."""
         return self._is_over
 
+    @property
+    def figures(self) -> StreamStatistics | None:
+        """The figures of its media; None = it has none."""
+        return None if self._media is None else self._media.statistics
+
+    def plays(self, media: FileMedia, touch: Callable[["FileCall"], None]) -> None:
+        """Have the call wait for its port of media before it begins.
+
+        Args:
+            media: its stream, whose callbacks are `media_opened`, `media_failed` and `media_closed`.
+            touch: has the loop look at the call.
+        """
+        self._media, self._touch = media, touch
+        self._held = []
+
     def begin(self, now: float) -> None:
-        """Carry out the first commands of the file."""
-        self._call.begin(now)
-        self._pump(now)
+        """Carry out the first commands of the file, as soon as the port of its media is there."""
+        if self._held is None:
+            self._call.begin(now)
+            self._pump(now)
+
+    def media_opened(self, now: float) -> None:
+        """Begin: the port of its media is there."""
+        held, self._held = self._held, None
+        if not self._ending:
+            self.begin(now)
+            for data, flow in held or ():
+                self.receive_octets(data, flow, now)
+        self._touch(self)
+
+    def media_failed(self, cause: str, what: str, now: float) -> None:
+        """Hang up: its media cannot go on.
+
+        Args:
+            cause: a name of `failure_reasons`.
+            what: for a person.
+        """
+        if not self._ending:
+            _logger.warning("%s: %s", self.name, foreign_text.shown(what))
+            self.media_failure = self.media_failure or cause
+            self._call.give_up(now)
+            self._pump(now)
+            self._touch(self)
+
+    def media_closed(self, now: float) -> None:
+        """Take that the figures of its media are final."""
+        if self._ending:
+            self._report()
+            self._touch(self)
 
     def receive_octets(self, data: bytes, flow: int, now: float) -> None:
         """Take a message as it came; what follows leaves by the same connection."""
+        if self._held is not None:
+            if len(self._held) < MOST_HELD:
+                self._held.append((data, flow))
+            return
         self._flow = flow
         self._call.receive(data, now)
         self._pump(now)
@@ -99,6 +164,10 @@ class FileCall(OctetActor):
 
     def handle_timer(self, now: float) -> None:
         """Take the time: the deadline has come."""
+        if self._ending:
+            if now >= self._until:
+                self._report()
+            return
         if now >= self._until and not self._call.finished:
             self.is_overdue = True
             self._call.give_up(now)
@@ -122,7 +191,7 @@ class FileCall(OctetActor):
 
     def crashed(self, now: float, error: BaseException) -> None:
         """End: the program failed on it."""
-        self._end(failed=True)
+        self._end(now, failed=True)
 
     def _pump(self, now: float) -> None:
         """Send and log what the machine produced."""
@@ -130,13 +199,33 @@ class FileCall(OctetActor):
         for message in messages:
             self._send(message.data, self._flow)
         log_said(self.name, wishes)
+        if self._media is not None:
+            self._media.describe(self._call.media, now)
+            for wish in wishes:
+                if isinstance(wish, WISHES):
+                    self._media.carry_out(wish)
         if self._call.finished:
-            self._end(failed=False)
+            self._end(now, failed=False)
 
-    def _end(self, *, failed: bool) -> None:
+    def _end(self, now: float, *, failed: bool) -> None:
+        """End the call, which is reported when the figures of its media have come."""
+        if self._ending:
+            return
+        self._ending, self._failed = True, failed
+        if self._media is None or self._media.is_over:
+            self._report()
+        else:
+            self._until = now + FIGURES_WAIT
+            self._media.close()
+
+    def _report(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._over(self, failed)
+            self._over(self, self._failed)
+
+
+def _nothing(call: FileCall) -> None:
+    """What looks at a call without media."""
 
 
 def log_said(name: str, wishes: Iterable[Result]) -> None:

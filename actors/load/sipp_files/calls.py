@@ -33,7 +33,8 @@ from ..requests.ends import Begun, RequestEnds
 from ..requests.route import Route
 from ..starter import Ended, Starter
 from .call import FileCall
-from .figures import closed_of, note_times, reason_of, result_of
+from .call_streams import CallStreams
+from .figures import closed_of, media_columns, note_times, reason_of, result_of
 from .initialization import carry_out
 from .settings import indexes_of, settings_of
 
@@ -74,6 +75,7 @@ class FileCalls(Starter):
         self._actor_loop = actor_loop
         self._ends = ends
         self._hop = route.hop
+        self._peer = route.peer
         self._output = output
         program = runnable(
             read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
@@ -104,6 +106,7 @@ class FileCalls(Starter):
             file=_no_file,
         )
         self._script = Script(program.bound(self._surroundings.constants), settings_of(config))
+        self._streams = CallStreams(program, config, factory.media_leases, actor_loop.touch, output.may_send)
         self._everyone = self._script.layout.global_values(dict(config.sipp.variables))
         self._open: dict[FileCall, tuple[Begun, Ended]] = {}
         self._said: set[int] = set()
@@ -123,7 +126,8 @@ class FileCalls(Starter):
             raise Overloaded(f"{self._actors.taken} calls are live in this worker; raise --max-calls or --call-workers")
         call_id = self._factory.new_call_id()
         number = index + 1
-        identity = CallIdentity(call_id=call_id, number=number, rows=self._injection.rows_of(index))
+        ports: dict[str, int] = {}
+        identity = CallIdentity(call_id=call_id, number=number, numbers=ports, rows=self._injection.rows_of(index))
         context = CallContext(
             self._surroundings,
             identity,
@@ -145,6 +149,7 @@ class FileCalls(Starter):
         )
         now = self._actor_loop.now()
         actor = FileCall(machine, call_id, self._send, self._over, now + self._config.run_time)
+        self._streams.give(actor, self._listener, ports, self._peer)
         self._open[actor] = (self._ends.began(call_id, planned, index), ended)
         self._actors.add(actor, (call_id.encode(),))
         self._actors.reserve(1)
@@ -182,9 +187,10 @@ class FileCalls(Starter):
             _logger.warning("call %s failed: %s", actor.call_id, figures.detail)
         cause = "internal_error" if failed else "drained" if actor.is_drained else ""
         result = result_of(figures, cause=cause)
-        failure = "run_time" if actor.is_overdue else reason_of(figures.failure)
+        failure = "run_time" if actor.is_overdue else actor.media_failure or reason_of(figures.failure)
         by = figures.ended_by.value or "local"
-        self._ends.over(begun, result, closed=closed_of(figures), by=by, failure=failure)
+        media = media_columns(actor.figures)
+        self._ends.over(begun, result, closed=closed_of(figures), by=by, failure=failure, media=media)
         ended(False)
 
 

@@ -1,9 +1,12 @@
 """The figures of a run of a scenario file as the columns of a row have them."""
 
-from typing import Final
+from typing import Any, Final
+
+from sipswarm.media.messages import StreamStatistics
 
 from ...bus.messages import CallFinished
 from ...call.state import CallTimes
+from ...call_worker.call_metrics import media_of
 from ...diagnosis.foreign_text import cut
 from ...sipp.call.statistics import EndedBy, Failure, Figures
 from ..expectations import NO_CALL
@@ -101,3 +104,17 @@ def row_of_received(
         failure=failure,
         detail=cut(figures.detail),
     )
+
+
+def media_columns(figures: StreamStatistics | None) -> dict[str, Any]:
+    """Return the columns of media of a row; none for a run without media."""
+    if figures is None:
+        return {}
+    return {
+        **media_of((figures,))._asdict(),
+        "jitter": figures.jitter_ms / 1000 if figures.packets_received else -1.0,
+        "mos": figures.mos or -1.0,
+        "audible": figures.audible_ratio,
+        "digits_sent": figures.digits_sent,
+        "digits_received": figures.digits_received,
+    }

@@ -7,7 +7,7 @@ method and its Call-ID.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -22,11 +22,13 @@ from ...call_worker.application import Application
 from ...call_worker.call_metrics import CallMetrics
 from ...call_worker.out_of_dialog import Arrivals
 from ...runtime.actor_loop import ActorLoop
+from ...runtime.peer import Peer
 from ...transport.local_addresses import LocalAddress
 from ...transport.output import SipOutput
 from .call import FileCall
+from .call_streams import CallStreams
 from .ended_calls import EndedCalls
-from .figures import reason_of, row_of_received
+from .figures import media_columns, reason_of, row_of_received
 from .receiving_file import ReceivingFile
 
 NEVER_FIRST: Final = (b"ACK", b"CANCEL")
@@ -41,7 +43,7 @@ class ReceivedCalls(Application):
 
     Args:
         arrivals: of incoming requests.
-        numbers: of its calls, from 0; no other call worker has the same.
+        streams: gives calls their media.
         most_time: seconds after which a call is given up; 0 = `MOST_TIME`.
         settled: called when a call is over and reported.
         tell: takes the row of each call, None = nothing does.
@@ -55,7 +57,7 @@ class ReceivedCalls(Application):
         actor_loop: ActorLoop,
         output: SipOutput,
         metrics: CallMetrics,
-        numbers: Iterator[int],
+        streams: CallStreams,
         *,
         most_time: float,
         settled: Callable[[], None],
@@ -68,7 +70,7 @@ class ReceivedCalls(Application):
         self._actor_loop = actor_loop
         self._output = output
         self._metrics = metrics
-        self._numbers = numbers
+        self._streams = streams
         self._most_time = most_time or MOST_TIME
         self._settled = settled
         self._tell = tell
@@ -123,9 +125,11 @@ class ReceivedCalls(Application):
         """
         local = self._output.addresses.at(record.listener, record.local, record.host)
         call_id = key.decode("latin-1")
-        call = self._file.call(local, call_id, next(self._numbers))
+        ports: dict[str, int] = {}
+        call = self._file.call(local, call_id, ports)
         send = partial(self._send, local, Hop(local.bound.transport, record.host, record.port))
         actor = FileCall(call, call_id, send, self._over, now + self._most_time, record.flow)
+        self._streams.give(actor, local.listener, ports, Peer((record.host,), (record.host,)))
         self._open[actor] = now
         self._actors.add(actor, (key,))
         self._actors.reserve(1)
@@ -151,10 +155,10 @@ class ReceivedCalls(Application):
             self._said.add(figures.line)
             _logger.warning("%s failed: %s", actor.name, figures.detail)
         cause = "internal_error" if failed else "drained" if actor.is_drained else ""
-        failure = "run_time" if actor.is_overdue else "internal_error" if failed else reason_of(figures.failure)
-        row = row_of_received(
-            figures, self.scenario, actor.call_id, cause=cause, failure=failure, began=began, now=now
-        )
+        failure = "run_time" if actor.is_overdue else "internal_error" if failed else actor.media_failure
+        failure = failure or reason_of(figures.failure)
+        row = row_of_received(figures, self.scenario, actor.call_id, cause=cause, failure=failure, began=began, now=now)
+        row = row._replace(**media_columns(actor.figures))
         self._metrics.ended(row)
         if self._tell is not None:
             self._tell(row)

@@ -6,7 +6,7 @@ All calls of the worker share the global variables and the rows of `-inf`.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Final, NamedTuple
 
@@ -21,6 +21,7 @@ from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.script import Script
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
+from ...sipp.program import Program
 from ...sipp.program_reader import read, runnable
 from ...sipp.scenario_file import label_of, read_file
 from ...sipp.variables import Layout, Variables
@@ -48,6 +49,7 @@ class ReceivingFile:
         config: names the file, its rows and its options.
         first: the local address for `init`.
         parked_port: returns the port of media at a listener, by the listener's index.
+        numbers: of its calls, from 0; no other call worker has the same.
         now: monotonic seconds.
 
     Raises:
@@ -55,12 +57,18 @@ class ReceivingFile:
     """
 
     def __init__(
-        self, config: RobotConfig, first: LocalAddress, parked_port: Callable[[int], int], now: float
+        self,
+        config: RobotConfig,
+        first: LocalAddress,
+        parked_port: Callable[[int], int],
+        numbers: Iterator[int],
+        now: float,
     ) -> None:
         self.label = label_of(config.scenario)
         """Label of its calls."""
         self._config = config
         self._parked_port = parked_port
+        self._numbers = numbers
         self._settings = settings_of(config)
         self._program = runnable(
             read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
@@ -77,19 +85,25 @@ class ReceivingFile:
         if problem:
             raise ConfigurationError(problem)
 
-    def call(self, local: LocalAddress, call_id: str, index: int) -> ScenarioCall:
+    @property
+    def program(self) -> Program:
+        """The scenario file."""
+        return self._program
+
+    def call(self, local: LocalAddress, call_id: str, ports: Mapping[str, int]) -> ScenarioCall:
         """Return the machine of a call that the peer begins.
 
         Args:
             local: the address that it came to.
             call_id: its Call-ID, one character for each octet.
-            index: its number over all call workers, from 0.
+            ports: of its media, by the names of keywords; may be filled until it begins.
         """
+        index = next(self._numbers)
         place, number = self._place_of(local), index + 1
         pid = place.surroundings.pid
         context = CallContext(
             place.surroundings,
-            CallIdentity(call_id=call_id, number=number, rows=self._injection.rows_of(index)),
+            CallIdentity(call_id=call_id, number=number, numbers=ports, rows=self._injection.rows_of(index)),
             Dialog(self._settings.base_cseq),
             Variables(self._layout, everyone=self._everyone),
             Random((self._config.seed << 40) ^ index),

@@ -9,6 +9,7 @@ from typing import Final, final
 
 from sipswarm.sipcore.message.grammar import cut_commas
 
+from .described import RemoteMedia, media_of
 from .received import Received, uri_of
 from .statistics import RunError
 
@@ -32,6 +33,7 @@ class Dialog:
         "established",
         "invite_cseq",
         "last",
+        "media",
         "next_url",
         "peer_tag",
         "routes",
@@ -58,6 +60,8 @@ class Dialog:
         """An ACK was sent or received."""
         self.ack_pending = False
         """A 200 has come and no ACK was sent since."""
+        self.media: RemoteMedia | None = None
+        """Where the peer takes audio, by the last description that counts; None = it has sent none."""
 
     def came(self, message: Received) -> None:
         """Take what counts of every message, expected or not."""
@@ -79,6 +83,10 @@ class Dialog:
     def remember(self, message: Received) -> None:
         """Let keywords speak of a message from now on."""
         self.last = message
+
+    def keep_media(self, message: Received) -> None:
+        """Keep the media of a description; a message without one changes nothing."""
+        self.media = media_of(message.text) or self.media
 
     def begins_request(self) -> None:
         """Take the next `[cseq]`."""

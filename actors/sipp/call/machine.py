@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, final
 from ..program import Nop, Optionality, Pause, Receive, Role, Send, Step
 from .context import CallContext
 from .defaults import AUTO_ANSWERED, Local, farewell, ok
+from .described import RemoteMedia
 from .matching import Outcome, Transactions
 from .received import Received
 from .repetition import Recognition, Repetition
@@ -115,6 +116,11 @@ class ScenarioCall:
         """When `handle_timer` is due, in monotonic seconds; None = it waits for a message only."""
         times = [each for each in (self._repetition.at, self._paused_until, self._patience) if each is not None]
         return min(times) if times else None
+
+    @property
+    def media(self) -> RemoteMedia | None:
+        """Where the peer takes audio; None = it has not said it yet."""
+        return self._context.dialog.media
 
     def begin(self, now: float) -> None:
         """Carry out the commands up to the first that waits.
@@ -358,6 +364,8 @@ class ScenarioCall:
         if step.response_txn:
             self._transactions.answered(step.response_txn, message.text)
         self._note(step, now)
+        if not step.ignoresdp:
+            dialog.keep_media(message)
         # The texts of its actions speak of the message before it, as in SIPp: only `ereg` sees this one.
         self._act(step, message.text, now, jumps=False)
         if self.finished:

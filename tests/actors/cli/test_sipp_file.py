@@ -6,6 +6,7 @@ import pytest
 
 from sipswarm.actors.cli import main
 from sipswarm.actors.sipp import scenario_file
+from tests.media.written_captures import of_rtp, speech
 
 INVITE = "<send><![CDATA[\nINVITE sip:[service] SIP/2.0\nX-Tenant: [tenant]\n]]></send>"
 OK = '<recv response="200"/>'
@@ -56,11 +57,14 @@ def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pyt
         "MISSING: injection file: the scenario file takes fields of it; give it with -inf",
         "MISSING: u.csv: the scenario file takes fields of it; give it with -inf",
     ]
-    (tmp_path / "a.pcap").touch()
+    (tmp_path / "a.pcap").write_bytes(of_rtp([]))
     assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 2
+    assert f"MISSING: a.pcap: {tmp_path / 'a.pcap'} has no RTP packet" in capsys.readouterr().out
+    (tmp_path / "a.pcap").write_bytes(of_rtp(speech(1)))
+    assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 0
     shown = capsys.readouterr().out
     assert "MISSING" not in shown
-    assert ':5: <exec play_pcap_audio="a.pcap"> is not carried out by a load yet' in shown
+    assert "NOT POSSIBLE" not in shown
 
 
 @pytest.mark.parametrize(
@@ -86,11 +90,8 @@ def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     "action",
     [
-        '<exec play_pcap_audio="a.pcap"/>',
-        '<exec play_dtmf="123"/>',
-        '<exec rtp_stream="a.wav"/>',
         '<exec int_cmd="stop_now"/>',
-        '<rtp_echo value="1"/>',
+        '<exec int_cmd="stop_gracefully"/>',
     ],
 )
 def test_a_load_refuses_what_it_does_not_carry_out_by_its_line(
@@ -104,12 +105,21 @@ def test_a_load_refuses_what_it_does_not_carry_out_by_its_line(
 
 
 @pytest.mark.parametrize(
-    "option", [["--media", "silence"], ["--dtmf", "1"], ["--expect-code", "486"], ["--expect-media"]]
+    "option", [["--dtmf", "1"], ["--expect-dtmf", "1"], ["--expect-code", "486"]]
 )
 def test_a_file_judges_its_calls_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     inside = INVITE.replace("X-Tenant: [tenant]", "X: y")
     assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, inside), *option]) == 2
     assert f"{option[0]} is not for a scenario file of SIPp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--expect-media"], ["--media-share", "0.5"], ["--expect-mos", "3"], ["--expect-audio"]])
+def test_media_is_expected_only_where_there_is_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    inside = INVITE.replace("X-Tenant: [tenant]", "X: y")
+    assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, inside), *option]) == 2
+    assert "needs media, and the file plays and echoes none; say --media silence" in capsys.readouterr().err
 
 
 def test_rows_of_users_are_refused_before_anything_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
