@@ -39,8 +39,8 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     # scenario files
     "-sd": _taken(1),
     "-sf": _taken(1),
-    "-oocsf": _not(1, "requests outside of calls are answered by robot, or by answer"),
-    "-oocsn": _not(1, "requests outside of calls are answered by robot, or by answer"),
+    "-oocsf": _not(1, "run it beside by robot -sf FILE.xml, which takes every request outside of calls"),
+    "-oocsn": _not(1, "run robot -sn ooc_default beside, which takes every request outside of calls"),
     "-sn": _taken(1),
     # addresses and protocols
     "-t": _taken(1, "udp, tcp or tls; u1, t1 and l1 mean the same, one socket or connection per call is not there"),
@@ -101,7 +101,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-ip_field": _not(1, "one address per user is not there; run one load per address, with -i and --shard"),
     # media
     "-mi": _not(1, "media has the address of -i; drop it"),
-    "-rtp_echo": _not(0, "write --media echo"),
+    "-rtp_echo": _not(0, "write --media echo, also with -sf FILE.xml"),
     "-mb": _not(1, "drop it: packets of any size are echoed"),
     "-mp": _not(1, "write --rtp-ports FIRST-LAST: each call has a port of its own"),
     "-rtp_payload": _not(1, "write the payload type into rtp_stream of the file"),

@@ -196,5 +196,8 @@ def _problem_of(capture: str) -> str:
 def _captures_of(program: Program) -> set[str]:
     """Return the names of the capture files that a file plays."""
     return {
-        action.attributes[_CAPTURE] for step in program.steps for action in step.actions if _CAPTURE in action.attributes
+        action.attributes[_CAPTURE]
+        for step in program.steps
+        for action in step.actions
+        if _CAPTURE in action.attributes
     }

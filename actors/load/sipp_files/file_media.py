@@ -1,8 +1,8 @@
 """The media of one call of a scenario file: one RTP stream, on which its actions play, echo and send digits.
 
-Its port is taken before the first message, because messages name it. It sends to where the last description of the peer
-says, in the first format of that description; nothing is negotiated, as in SIPp. A capture has payload types of its own.
-A file that cannot be played, and the loss of the media worker, fail the call.
+Its port is taken before the first message, because messages name it. It sends to where the peer has described last, in
+the first format of that description; nothing is negotiated, as in SIPp. A capture has payload types of its own. A file
+that cannot be played, and the loss of the media worker, fail the call.
 """
 
 from collections.abc import Callable
@@ -109,11 +109,14 @@ class FileMedia(StreamOwner):
     def media_lost(self, worker: int, reason: str, now: float) -> None:
         """Take the loss of the media worker, or that it takes no commands."""
         if worker == self._lease.worker and not self.is_over:
+            self._lease.release()  # its media worker may only not answer
             self._lose(media.StreamRefused(self._lease.line.stream_id, reason), now)
 
     def crashed(self, now: float, error: BaseException) -> None:
         """End: the program failed on it."""
-        self._lose(media.StreamRefused(self._lease.line.stream_id, "internal_error"), now)
+        if not self.is_over:
+            self._lease.release()
+            self._lose(media.StreamRefused(self._lease.line.stream_id, "internal_error"), now)
 
     def describe(self, remote: RemoteMedia | None, now: float) -> None:
         """Send to where the peer takes audio.

@@ -113,7 +113,9 @@ def test_a_file_judges_its_calls_itself(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{option[0]} is not for a scenario file of SIPp" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [["--expect-media"], ["--media-share", "0.5"], ["--expect-mos", "3"], ["--expect-audio"]])
+@pytest.mark.parametrize(
+    "option", [["--expect-media"], ["--media-share", "0.5"], ["--expect-mos", "3"], ["--expect-audio"]]
+)
 def test_media_is_expected_only_where_there_is_any(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
 ) -> None:

@@ -170,8 +170,9 @@ def test_a_message_that_is_sent_as_it_is_does_not_change_over(stage: Stage) -> N
     stage.output.send_as_is(0, data, Hop("udp", "127.0.0.1", stage.port))
     assert stage.peer.recv(65536) == data
     stage.output.send_as_is(1, data, Hop("tcp", "127.0.0.1", 5070))
+    stage.output.send_as_is(1, data, Hop("tcp", "127.0.0.1", 5070), 7, "127.0.0.1")
     stage.output.flush()
-    assert [each.data for each in stage.handed] == [data]
+    assert [(each.data, each.flow) for each in stage.handed] == [(data, 0), (data, 7)]
 
 
 def test_a_message_that_is_too_long_for_any_datagram_is_lost_and_told(stage: Stage) -> None:
