@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ..config import NodeSettings, RobotConfig
 from ..scripts import user_file
@@ -40,7 +41,7 @@ def robot(
     Examples:
       sipswarm robot examples/robot.py
       sipswarm robot examples/robot.py:robot --listen udp:127.0.0.1:5080 --call-workers 2
-      sipswarm robot -sf uas.xml --listen udp:127.0.0.1:5060
+      sipswarm robot -sn uas --listen udp:127.0.0.1:5060
     """
     from .loads import sipp_file
 
@@ -74,6 +75,8 @@ def _checked(config: RobotConfig) -> RobotConfig:
 
     if not config.file and not config.scenario:
         raise click.UsageError("Missing argument 'FILE'; give a Python file, or -sf FILE.xml")
+    if config.file and not (_is_on_line("scenario") or _is_on_line("sn")):
+        config = replace(config, scenario="")  # one of a configuration file is that of loads
     if config.file and config.scenario:
         raise click.UsageError("FILE and -sf name a file each; give one of them")
     if config.scenario and not sipp_file.is_named(config):
@@ -83,6 +86,11 @@ def _checked(config: RobotConfig) -> RobotConfig:
         )
     sipp_file.check_options(config)
     for option, name in (("-inf", "data"), ("-d", "hold")):
-        if given(name) and not config.scenario:
+        if _is_on_line(name) and not config.scenario:
             raise click.UsageError(f"{option} is for a scenario file of SIPp; say -sf FILE.xml too")
     return config
+
+
+def _is_on_line(name: str) -> bool:
+    """Whether the option has its value from the command line: one of a configuration file may be meant for a load."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -221,7 +221,7 @@ def run_id() -> str:
 
 def _scenario_file(config: NodeConfig) -> str:
     """Return the name of the user's file that the node runs, without its folder; empty = none."""
-    path = config.robot.file if config.robot is not None else ""
+    path = config.robot.scenario or config.robot.file if config.robot is not None else ""
     if config.load is not None and config.load.scenario:
         path = user_file.split(config.load.scenario, "")[0]
     return os.path.basename(path)

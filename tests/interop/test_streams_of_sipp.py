@@ -16,6 +16,7 @@ from tests.media.rtp_packet import RtpPacket
 
 from .capture import Recording, skip_unless_capturing
 from .conftest import Start
+from .node import LoadResult, load
 from .processes import own_host
 from .sipp import SCENARIOS, Sipp, Verdict
 from .tones import encoded, heard
@@ -61,9 +62,8 @@ def called(folder: Path, start: Start, host: str, caller_host: str, **param: Any
     return verdict, calls[0]
 
 
-def test_what_sipp_streams_in_three_codecs_is_what_we_record(tmp_path: Path, start: Start) -> None:
-    path = tmp_path / "heard.wav"
-    _, call = called(tmp_path, start, own_host(), own_host(), init_media=lambda call, param: call.record(str(path)))
+def is_heard(path: Path, call: Call) -> None:
+    """A recording has the three tones, whole and in order."""
     tones = [hz for _, _, hz, _ in CODECS]
     found = heard(path, *tones)
     assert [each.hz for each in found.stretches] == tones, found
@@ -74,6 +74,35 @@ def test_what_sipp_streams_in_three_codecs_is_what_we_record(tmp_path: Path, sta
     assert call.statistics is not None
     assert call.statistics.packets_lost == 0
     assert call.statistics.packets_discarded == 0
+
+
+def test_what_sipp_streams_in_three_codecs_is_what_we_record(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "heard.wav"
+    _, call = called(tmp_path, start, own_host(), own_host(), init_media=lambda call, param: call.record(str(path)))
+    is_heard(path, call)
+
+
+def test_what_our_load_streams_by_the_same_file_is_what_we_record(tmp_path: Path) -> None:
+    path, calls, host = tmp_path / "heard.wav", list[Call](), own_host()
+
+    async def main() -> LoadResult:
+        async with (
+            asyncio.timeout(60),
+            agent("sip:robot@127.0.0.1", f"udp:{host}:0", codecs=("pcmu", "pcma", "g722")) as ua,
+        ):
+            ua.listen(
+                cb_create=lambda call, request: note(calls, call),
+                init_media=lambda call, param: call.record(str(path)),
+            )
+            target = f"robot@{host}:{ua.legs[0].port}"
+            arguments = ["-sf", str(streams(tmp_path)), "-m", "1"]
+            result = await asyncio.to_thread(load, tmp_path, target, arguments, 40)
+            await calls[0].over()
+            return result
+
+    result = asyncio.run(main())
+    assert result.verdict == 0, result.account
+    is_heard(path, calls[0])
 
 
 def test_what_sipp_gets_in_three_codecs_is_the_file(tmp_path: Path, start: Start) -> None:

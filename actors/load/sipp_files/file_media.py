@@ -16,7 +16,7 @@ from ...diagnosis.failure_reasons import reason_of
 from ...handle.media_lease import MediaLease
 from ...runtime.actor import StreamOwner
 from ...sipp.actions.results import EchoMedia, PlayCapture, PlayDigits, Result, StreamControl, StreamFile
-from ...sipp.call.described import RemoteMedia
+from ...sipp.call.described import STATIC, RemoteMedia
 
 PORTS: Final = ("media_port", "auto_media_port", "rtpstream_audio_port")
 """Keywords that stand for its port."""
@@ -198,7 +198,8 @@ class FileMedia(StreamOwner):
             return wish.payload_type if wish.payload_type >= 0 else described, name, clock or 8000
         if wish.payload_type < 0:
             return None
-        return next((each for each in formats if each[0] == wish.payload_type), (wish.payload_type, "PCMU", 8000))
+        number = wish.payload_type
+        return next((each for each in formats if each[0] == number), (number, *STATIC.get(number, ("PCMU", 8000))))
 
     def _lose(self, event: media.StreamRefused, now: float) -> None:
         """Take that there is no stream any more."""

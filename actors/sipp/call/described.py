@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 _AUDIO: Final = "m=audio "
-_STATIC: Final[Mapping[int, tuple[str, int]]] = {
+STATIC: Final[Mapping[int, tuple[str, int]]] = {
     0: ("PCMU", 8000),
     3: ("GSM", 8000),
     8: ("PCMA", 8000),
@@ -63,7 +63,7 @@ def media_of(message: str) -> RemoteMedia | None:
     port = _number(words[1].partition("/")[0], 65535) if len(words) > 1 else 0
     if not address or not port:
         return None
-    names = dict(_STATIC)
+    names = dict(STATIC)
     for line in audio:
         if line.startswith(_FORMAT):
             number, _, encoding = line.removeprefix(_FORMAT).partition(" ")

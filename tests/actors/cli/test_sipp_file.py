@@ -104,9 +104,7 @@ def test_a_load_refuses_what_it_does_not_carry_out_by_its_line(
     assert "is not carried out by a load yet" in said
 
 
-@pytest.mark.parametrize(
-    "option", [["--dtmf", "1"], ["--expect-dtmf", "1"], ["--expect-code", "486"]]
-)
+@pytest.mark.parametrize("option", [["--dtmf", "1"], ["--expect-dtmf", "1"], ["--expect-code", "486"]])
 def test_a_file_judges_its_calls_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     inside = INVITE.replace("X-Tenant: [tenant]", "X: y")
     assert main(["load", "127.0.0.1", "-m", "1", "-sf", written(tmp_path, inside), *option]) == 2
@@ -174,9 +172,7 @@ def test_a_scenario_that_comes_along_is_printed_and_taken_by_its_name(
         (["robot"], "Missing argument 'FILE'; give a Python file, or -sf FILE.xml"),
     ],
 )
-def test_what_does_not_go_together_is_said(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_does_not_go_together_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
 
@@ -213,3 +209,12 @@ def test_only_global_variables_can_be_set(tmp_path: Path, capsys: pytest.Capture
 def test_options_of_such_files_need_one(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "127.0.0.1", "-m", "1", *option]) == 2
     assert f"{option[0]} is for a scenario file of SIPp" in capsys.readouterr().err
+
+
+def test_what_a_configuration_file_says_for_loads_is_nothing_to_a_robot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sipswarm.toml").write_text('scenario = "load.py"\nhold = "5s"\ndata = "rows.csv"\n')
+    (tmp_path / "robot.py").write_text("async def robot(call):\n    await call.answer()\n")
+    assert main(["check", "robot", "robot.py", "--listen", "udp:127.0.0.1:0"]) == 0, capsys.readouterr().err

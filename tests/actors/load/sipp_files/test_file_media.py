@@ -127,6 +127,7 @@ def test_actions_become_commands(wish: Result, command: media.Command) -> None:
         (StreamFile("a.wav", 1, -1, "PCMA"), (8, "PCMA", 8000)),
         (StreamFile("a.wav", 1, 8, ""), (8, "PCMA", 8000)),
         (StreamFile("a.wav", 1, 0, ""), (0, "PCMU", 8000)),
+        (StreamFile("a.wav", 1, 9, ""), (9, "G722", 8000)),
         (StreamFile("a.wav", 1, -1, ""), (8, "PCMA", 8000)),
     ],
 )

@@ -1,0 +1,122 @@
+"""The actor of a call with media: it begins when its port is there, and is reported when its figures have come."""
+
+import asyncio
+from typing import Any
+
+from sipswarm.actors.handle.media_lease import MediaLease
+from sipswarm.actors.load.sipp_files.call import FIGURES_WAIT, MOST_HELD, FileCall
+from sipswarm.actors.load.sipp_files.file_media import FileMedia
+from sipswarm.actors.runtime.outbox import Outbox
+from sipswarm.media import messages as media
+from tests.actors.sipp.call.scripted import Scripted, recv, request_of_peer, response, scenario
+
+FILE = scenario(recv("OPTIONS"), response(200), '<pause milliseconds="1000"/>')
+
+
+class Stage:
+    """A call that the peer begins, with media, and what it sent and told."""
+
+    def __init__(self) -> None:
+        self.outbox: Outbox[Any] = Outbox(1)
+        self.sent: list[bytes] = []
+        self.over: list[bool] = []
+        self.touched = 0
+        self.actor = FileCall(
+            Scripted(FILE).call,
+            "a@b",
+            lambda data, flow: self.sent.append(data),
+            lambda actor, failed: self.over.append(failed),
+            1000.0,
+        )
+        lease = MediaLease(self.outbox, 0, "127.0.0.1", flush_soon=lambda: None)
+        self.stream = lease.line.stream_id
+        self.media = FileMedia(
+            lease,
+            base=("none",),
+            ports={},
+            path_of=str,
+            may_send=lambda host: True,
+            opened=self.actor.media_opened,
+            failed=self.actor.media_failed,
+            closed=self.actor.media_closed,
+        )
+        self.actor.plays(self.media, self._touch)
+
+    def _touch(self, actor: FileCall) -> None:
+        self.touched += 1
+
+    def opens(self) -> None:
+        """The port is there."""
+        self.media.media_event(media.StreamOpened(self.stream, "127.0.0.1", 20_000, 20_001, 20_000), 1.0)
+
+    def closes(self) -> None:
+        """The figures of the stream come."""
+        values = (self.stream, *(0,) * (len(media.StreamStatistics._fields) - 1))
+        self.media.media_event(media.StreamClosed(self.stream, "closed", values), 5.0)
+
+
+def staged() -> Stage:
+    """A call, whose lease needs a loop to be made."""
+
+    async def make() -> Stage:
+        return Stage()
+
+    return asyncio.run(make())
+
+
+OPTIONS = request_of_peer("OPTIONS").encode()
+
+
+def test_messages_wait_for_the_port_and_within_a_bound() -> None:
+    stage = staged()
+    stage.actor.begin(0.0)
+    for _ in range(MOST_HELD + 5):
+        stage.actor.receive_octets(OPTIONS, 0, 0.0)
+    assert stage.sent == []
+    assert stage.actor.deadline == 1000.0
+    stage.opens()
+    assert stage.sent[0].startswith(b"SIP/2.0 200 ")
+    assert len(stage.sent) == MOST_HELD, "the repetitions are answered too"
+    assert stage.touched == 1
+
+
+def test_it_is_reported_when_the_figures_of_its_media_have_come() -> None:
+    stage = staged()
+    stage.opens()
+    stage.actor.receive_octets(OPTIONS, 0, 1.0)
+    stage.actor.handle_timer(2.0)
+    assert (stage.over, stage.actor.finished) == ([], False)
+    assert isinstance(stage.outbox.media[0][-1], media.CloseStream)
+    stage.closes()
+    assert (stage.over, stage.actor.finished) == ([False], True)
+    assert stage.actor.figures is not None
+
+
+def test_it_is_reported_without_figures_that_do_not_come() -> None:
+    stage = staged()
+    stage.opens()
+    stage.actor.drain(3.0)
+    assert stage.actor.deadline == 3.0 + FIGURES_WAIT
+    stage.actor.handle_timer(2.9 + FIGURES_WAIT)
+    assert stage.over == []
+    stage.actor.handle_timer(3.0 + FIGURES_WAIT)
+    assert stage.over == [False]
+    stage.closes()
+    assert stage.over == [False], "once"
+
+
+def test_a_port_that_never_comes_ends_it_with_its_cause() -> None:
+    stage = staged()
+    stage.actor.begin(0.0)
+    stage.actor.receive_octets(OPTIONS, 0, 0.0)
+    stage.media.media_event(media.StreamRefused(stage.stream, "no_port"), 0.5)
+    assert (stage.over, stage.actor.media_failure, stage.sent) == ([False], "no_port", [])
+
+
+def test_a_file_that_cannot_be_played_ends_it_with_its_cause() -> None:
+    stage = staged()
+    stage.opens()
+    stage.actor.receive_octets(OPTIONS, 0, 1.0)
+    stage.media.media_event(media.CommandRefused(stage.stream, "SetSource", "no_file", 0, "a.wav: gone"), 1.1)
+    stage.closes()
+    assert (stage.over, stage.actor.media_failure) == ([False], "media_refused")
