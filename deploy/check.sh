@@ -23,7 +23,15 @@ step() { # heading, command…: its time, and the end of everything when it fail
   fi
 }
 
-measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow" --durations=25)
+# The measurement more than doubles the processor time of a test. So it is of the tests that call our code, and of some of
+# those that start our processes, which are measured too; the other tests have nothing to add.
+pytest=(pytest -q -m "not slow" --durations=25)
+measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m "${pytest[@]}")
+plain=("$python" -m "${pytest[@]}")
+counted=(tests/actors tests/media tests/sipcore tests/test_*.py tests/e2e/test_[p-r]*.py)
+beside_it=(tests/e2e/test_[a-o]*.py)
+rest=(tests --ignore=tests/actors --ignore=tests/media --ignore=tests/sipcore --ignore-glob="tests/test_*.py"
+  --ignore-glob="tests/e2e/test_[a-r]*.py")
 
 # Tests of our processes wait most of their time. As root on Linux the tests run in three parts at once, two of them in
 # networks of their own, because they would else take each other's ports. A shell's background commands ignore Ctrl-C,
@@ -31,23 +39,23 @@ measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m
 tests() {
   local status=0 number beside=()
   if ! unshare --net ip link set lo up 2> /dev/null; then
-    "${measured[@]}"
+    "${measured[@]}" "${counted[@]}" && "${plain[@]}" "${beside_it[@]}" && "${plain[@]}" "${rest[@]}"
     return
   fi
-  echo "tests/e2e and tests/sipcore run beside the others; their output comes last"
-  apart 1 tests/e2e/test_[a-l]*.py tests/sipcore
-  apart 2 tests/e2e/test_[!a-l]*.py
+  echo "the tests that are measured and a part of tests/e2e run beside the others; their output comes last"
+  apart 1 "${measured[@]}" "${counted[@]}"
+  apart 2 "${plain[@]}" "${beside_it[@]}"
   trap 'kill -INT "${beside[@]}"; wait "${beside[@]}"; exit 130' INT TERM
-  "${measured[@]}" --ignore=tests/e2e --ignore=tests/sipcore || status=$?
+  "${plain[@]}" "${rest[@]}" || status=$?
   for number in "${beside[@]}"; do wait "$number" || status=$?; done
   trap - INT TERM
   cat "$scratch"/apart-?.log
   return "$status"
 }
 
-apart() { # number, path…: adds the process to `beside`
+apart() { # number, command…: adds the process to `beside`
   unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
-    "${measured[@]}" "${@:2}" > "$scratch/apart-$1.log" 2>&1 &
+    "${@:2}" > "$scratch/apart-$1.log" 2>&1 &
   beside+=($!)
 }
 
