@@ -29,6 +29,7 @@ import zmq
 from ..counting.totals import Totals
 from ..diagnosis.black_box import BlackBox
 from . import kinds, wire
+from .bound_path import BoundPath
 from .channel import Channel
 from .link_counts import LinkCounts
 from .messages import Hello, Probe, Probed, Welcome
@@ -106,6 +107,7 @@ class _Link:
         checks: bool,
         surroundings: Surroundings,
         renew: Callable[[], None] | None = None,
+        also: Callable[[], None] | None = None,
     ) -> None:
         self._incarnation, _, totals, loop = surroundings[:4]
         self._socket = socket
@@ -127,7 +129,7 @@ class _Link:
         self._closed = False
         self._descriptor = int(socket.getsockopt(zmq.FD))
         loop.add_reader(self._descriptor, self._drain)
-        self._watch = Watch(loop, channels=self._linked, ask=self._ask, renew=renew)
+        self._watch = Watch(loop, channels=self._linked, ask=self._ask, renew=renew, also=also)
         self._schedule_drain_if_readable()
 
     def close(self) -> None:
@@ -487,6 +489,7 @@ class RouterLink(_Link):
             on_lost=on_lost,
             checks=checks,
             surroundings=surroundings,
+            also=BoundPath(endpoint, partial(_bind_again, socket, endpoint)).look,
         )
 
     def send(self, channel: Channel, records: Sequence[Any]) -> bool:
@@ -739,6 +742,15 @@ class DealerLink(_Link):
                 self.reconnect()
             return
         self._take(channel, frame)
+
+
+def _bind_again(socket: "zmq.Socket[bytes]", endpoint: str) -> str:
+    """Bind a socket once more; return what is wrong, empty where nothing is."""
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        return str(error)
+    return ""
 
 
 def _set_bounds(socket: "zmq.Socket[bytes]", linger_ms: int) -> None:

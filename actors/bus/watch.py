@@ -4,7 +4,7 @@ A connection that is closed takes with it what ZeroMQ held for it, and the one i
 After some errors of a send ZeroMQ writes nothing more to a connection and leaves it open. No call tells either. So each
 end asks the other one what it has handled (`Probe`) where an acknowledgement is overdue, and the connecting end also
 where nothing came for a while. The answer shows what was lost. One without an answer asks again, and the connecting end
-then makes a new connection.
+then makes a new connection. With each look a link may do what else it looks at.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ class Watch:
         channels: returns the other ends that are linked.
         ask: sends one of them a `Probe`.
         renew: makes a new connection in the place of the one that there is; None = the other ends do.
+        also: called with each look.
         now: monotonic seconds.
     """
 
@@ -40,12 +41,14 @@ class Watch:
         channels: Callable[[], Iterable[Channel]],
         ask: Callable[[Channel], None],
         renew: Callable[[], None] | None = None,
+        also: Callable[[], None] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = loop
         self._channels = channels
         self._ask = ask
         self._renew = renew
+        self._also = also
         self._now = now
         self._patience = PATIENCE
         self._renewed_at = 0.0
@@ -63,6 +66,8 @@ class Watch:
         now = self._now()
         late = now - self._due
         self._look_later()
+        if self._also is not None:
+            self._also()
         for channel in list(self._channels()):
             heard = channel.was_heard()
             if late <= STOOD_STILL:

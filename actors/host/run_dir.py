@@ -2,14 +2,21 @@
 
 A second bind on a live `ipc://` path succeeds and steals it, so the lock (flock) and the mode 0700 are what keeps two
 nodes and other users apart. A node that is killed leaves its fresh directory, which the next start removes.
+
+A node runs for months, and programs that clean temporary folders remove what has not been used for days. So `look`
+keeps the times of everything in the directory new, and makes a directory that was removed again.
 """
 
+import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import stat
 import tempfile
+from math import inf
 from pathlib import Path
+from typing import Final
 
 from ..errors import ConfigurationError
 from .left_run_dirs import LOCK_SIZE, MARK, PREFIX, remove_left
@@ -17,6 +24,9 @@ from .left_run_dirs import LOCK_SIZE, MARK, PREFIX, remove_left
 LONGEST_SOCKET_PATH = 107
 """Octets; sun_path of unix(7) less its final NUL."""
 _LONGEST_NAME = "/media-999.sock"
+USE_EVERY: Final = 3600.0
+"""Seconds after which the times of the files are made new."""
+_logger = logging.getLogger(__name__)
 
 
 class RunDirectory:
@@ -32,6 +42,7 @@ class RunDirectory:
 
     def __init__(self, path: str = "") -> None:
         self._fresh = not path
+        self._is_missed = False
         if not path:
             parent = os.environ.get("XDG_RUNTIME_DIR", "")
             parent = parent if parent and os.access(parent, os.W_OK) else tempfile.gettempdir()
@@ -46,6 +57,16 @@ class RunDirectory:
                 f"run directory {self.path}: its socket paths would have {length} octets, the system allows "
                 f"{LONGEST_SOCKET_PATH}; choose a shorter --run-dir"
             )
+        self._used_at = -inf
+        self._lock = self._take()
+        self._remove_files()
+
+    def _take(self) -> int:
+        """Make the directory where it is not there, and lock it.
+
+        Returns:
+            Descriptor of the lock.
+        """
         try:
             Path(self.path).mkdir(mode=0o700, exist_ok=True)
             status = os.stat(self.path)
@@ -53,23 +74,49 @@ class RunDirectory:
                 raise ConfigurationError(
                     f"run directory {self.path} must be yours and closed to others; do: chmod 700 {self.path}"
                 )
-            self._lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
                 f"run directory {self.path}: {error.strerror}; choose a writable --run-dir"
             ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid, *_ = os.read(self._lock, LOCK_SIZE).decode("ascii", "replace").split() or [""]
-            os.close(self._lock)
+            pid, *_ = os.read(lock, LOCK_SIZE).decode("ascii", "replace").split() or [""]
+            os.close(lock)
             raise ConfigurationError(
                 f"run directory {self.path} is in use by another sipswarm (pid {pid or 'unknown'}); "
                 "stop it or choose another --run-dir"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.write(self._lock, f"{os.getpid()}{f' {MARK}' if self._fresh else ''}\n".encode())
-        self._remove_files()
+        os.ftruncate(lock, 0)
+        os.write(lock, f"{os.getpid()}{f' {MARK}' if self._fresh else ''}\n".encode())
+        return lock
+
+    def look(self, now: float) -> None:
+        """Make the directory again where somebody has removed it; processes bind their sockets in it by themselves.
+
+        Args:
+            now: monotonic seconds.
+        """
+        if not os.path.lexists(os.path.join(self.path, "lock")):
+            self._take_again()
+        elif now - self._used_at >= USE_EVERY:
+            self._used_at = now
+            with contextlib.suppress(OSError):
+                for each in (self.path, *(entry.path for entry in os.scandir(self.path))):
+                    os.utime(each)
+
+    def _take_again(self) -> None:
+        try:
+            lock = self._take()
+        except (ConfigurationError, OSError) as error:
+            if not self._is_missed:
+                _logger.error("the run directory was removed, and no process can be replaced: %s", error)
+            self._is_missed = True
+            return
+        os.close(self._lock)
+        self._lock, self._is_missed = lock, False
+        _logger.warning("run directory %s was removed, and is made again", self.path)
 
     def close(self) -> None:
         """Remove the socket and shared files; a fresh directory goes too, in one that was given the lock file stays."""

@@ -482,6 +482,7 @@ class Supervisor:
         if now >= self._given_up_at:
             self.ended.set()
         self._descriptors.black_boxes.look(monotonic)
+        self._run_dir.look(monotonic)
         if self.plan_start and not self._draining:
             self._recycling.look(monotonic, calm=self._is_calm(), starter=self._starter.pid is not None)
         self._tell(now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -239,3 +240,22 @@ async def take_over(folder: Path) -> None:
     """What the killed one left behind does not keep the next one from starting."""
     async with node(folder) as supervisor, agent() as ua:
         await can_call(ua, supervisor, calls=2)
+
+
+def test_processes_are_replaced_although_the_run_directory_was_removed(tmp_path: Path) -> None:
+    """As programs do that clean temporary folders."""
+
+    async def main() -> None:
+        folder = tmp_path / "run"
+        async with node(folder) as supervisor, agent() as ua:
+            shutil.rmtree(folder)
+            await until(
+                lambda: {each.name for each in folder.glob("*.sock")} == {"control.sock", "sip.sock", "media-0.sock"}
+            )
+            before = processes(supervisor)
+            for name in ("call-0", "media-0", "dispatcher"):
+                os.kill(before[name][0], signal.SIGKILL)
+            await until(lambda: [restarts for _, restarts in processes(supervisor).values()].count(1) == 3)
+            await can_call(ua, supervisor)
+
+    run(main)

@@ -1,6 +1,7 @@
 """The run directory: private, locked by one node, emptied of stale sockets, gone afterwards."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,52 @@ def test_what_cannot_be_a_directory_is_refused(tmp_path: Path, kind: str) -> Non
     path.touch()
     with pytest.raises(ConfigurationError, match="choose a writable --run-dir"):
         RunDirectory(str(path / "run" if kind == "below a file" else path / "."))
+
+
+def test_a_directory_that_is_removed_is_made_again_and_locked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "run"
+    taken = RunDirectory(str(folder))
+    taken.look(0.0)
+    assert not caplog.messages
+    shutil.rmtree(folder)
+    taken.look(0.5)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert names(folder) == {"lock"}
+    with pytest.raises(ConfigurationError, match="in use by another"):
+        RunDirectory(str(folder))
+    taken.look(1.0)
+    assert caplog.messages == [f"run directory {folder} was removed, and is made again"]
+    taken.close()
+    RunDirectory(str(folder)).close()
+
+
+def test_a_directory_that_cannot_be_made_again_is_told_once_and_made_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "run"
+    taken = RunDirectory(str(folder))
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)  # somebody else's, to whom no socket may be shown
+    for second in range(3):
+        taken.look(float(second))
+    assert names(folder) == set()
+    assert len(caplog.messages) == 1
+    assert "must be yours and closed to others" in caplog.messages[0]
+    folder.rmdir()
+    taken.look(3.0)
+    assert names(folder) == {"lock"}
+    taken.close()
+
+
+def test_the_times_of_the_files_are_made_new_so_that_no_cleaner_finds_them_old(tmp_path: Path) -> None:
+    taken = RunDirectory(str(tmp_path / "run"))
+    (tmp_path / "run" / "sip.sock").touch()
+    files = [tmp_path / "run", tmp_path / "run" / "lock", tmp_path / "run" / "sip.sock"]
+    taken.look(0.0)
+    for hours, renewed in ((0.5, False), (1.0, True), (1.5, False), (2.0, True)):
+        for each in files:
+            os.utime(each, (0.0, 0.0))
+        taken.look(hours * 3600.0)
+        assert [each.stat().st_mtime > 0.0 for each in files] == [renewed] * 3
+    taken.close()
