@@ -26,7 +26,7 @@ from .counters import SipCounters
 from .local_addresses import LocalAddresses
 from .names.addresses import is_address
 from .names.pending_names import NOT_SENT_TO, LateNames, Waiting
-from .socket_errors import TRANSIENT, loss_of
+from .socket_errors import AWAY, TRANSIENT, loss_of
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
 
 BATCH: Final = 256
@@ -41,6 +41,8 @@ ROUTES: Final = 4096
 _VIA: Final = re.compile(rb"\r\nVia: SIP/2\.0/UDP \[?([0-9A-Fa-f.:]{1,45})\]?:\d{1,5};")
 SIP: Final = "sip"
 """Names messages to `may_send`."""
+_ENDS: Final = (b"BYE ", b"CANCEL ")
+"""Requests without which a peer stays in its call. They are repeated also while the network is away, for 32 s."""
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
 Route = tuple[int | None, tuple[str, int] | None]
 Hook = Callable[[bytes, Hop], bytes]
@@ -236,7 +238,7 @@ class SipOutput:
         except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
             self._refuse(listener, data, *address, "sending failed: no such address", Loss.NO_WAY)
         except OSError as error:
-            if error.errno in TRANSIENT:
+            if error.errno in TRANSIENT or (error.errno in AWAY and data.startswith(_ENDS)):
                 self._dropped.value += 1  # its transaction repeats it, or times out
             else:  # RFC 3261 section 18.4: nothing is gained by repeating it
                 self._refuse(listener, data, *address, f"sending failed: {error.strerror}", loss_of(error.errno))

@@ -23,6 +23,8 @@ _NO_WAY: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, errn
 """Errors of the destination: a broadcast address, one that no host has, of another network."""
 TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ECONNREFUSED})
 """Errors of a datagram that its repetition may not meet again; ECONNREFUSED is of an earlier datagram."""
+AWAY: Final = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
+"""Errors of a network that is not there, for some seconds or for good: an interface is down, its address is renewed."""
 _RECEIVE_ERRORS: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 """IP_RECVERR and IPV6_RECVERR, which Python does not name."""
 _EXTENDED: Final = struct.Struct("IBBBBII")

@@ -1,6 +1,8 @@
 """The way out of a call worker: late names, long requests, what the dispatcher does not take."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -13,6 +15,7 @@ from sipswarm.actors.config import Listener
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.runtime.outbox import Departure
 from sipswarm.actors.runtime.peer import Peer
+from sipswarm.actors.transport import packet_info
 from sipswarm.actors.transport.counters import SipCounters
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.actors.transport.names.dns_records import Answer
@@ -178,6 +181,32 @@ def test_a_message_that_is_sent_as_it_is_does_not_change_over(stage: Stage) -> N
 def test_a_message_that_is_too_long_for_any_datagram_is_lost_and_told(stage: Stage) -> None:
     stage.output.send_as_is(0, request() + b"x" * 70_000, Hop("udp", "127.0.0.1", stage.port))
     assert len(stage.lost) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL])
+def test_while_the_network_is_away_only_what_ends_a_call_is_left_to_its_repetitions(
+    stage: Stage, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    hop = Hop("udp", "127.0.0.1", stage.port)
+    monkeypatch.setattr(packet_info, "send", away)
+    for method in ("INVITE", "BYE", "INFO", "CANCEL", "ACK"):
+        stage.send(request(method), hop, 0)
+    assert [each.data.split()[0] for each in stage.lost] == [b"INVITE", b"INFO", b"ACK"]
+    monkeypatch.undo()
+    stage.send(request("BYE"), hop, 0)
+    assert stage.peer.recv(65536) == request("BYE")
+
+
+def test_a_bye_that_no_network_takes_is_lost_and_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise OSError(errno.EACCES, "a broadcast address")
+
+    monkeypatch.setattr(packet_info, "send", refused)
+    stage.send(request("BYE"), Hop("udp", "127.0.0.1", stage.port), 0)
+    assert [each.loss for each in stage.lost] == ["no_way"]
 
 
 def test_a_hop_keeps_the_name_it_was_found_by(stage: Stage) -> None:
