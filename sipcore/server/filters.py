@@ -16,7 +16,16 @@ from typing import Final, final
 from ..auth.digest_server import DigestServer, PasswordLookup, Verdict
 from ..message.hop import Hop
 from ..message.messages import Request, Response
+from ..message.parser import METHODS
 from ..transaction.stateless import stateless_tag
+from .checks import (
+    check_function,
+    check_method,
+    check_optional_function,
+    check_pattern,
+    check_place,
+    check_tag_key,
+)
 
 UNCHALLENGED: Final = frozenset(("ACK", "CANCEL"))
 """Methods that cannot be challenged (RFC 3261 section 22.1)."""
@@ -55,6 +64,14 @@ class Chain:
     __slots__ = ("_handlers",)
 
     def __init__(self, *handlers: tuple[Collection[str], Handler]) -> None:
+        """Check the pairs.
+
+        Raises:
+            TypeError: one is no pair of a collection of methods and a function.
+            ValueError: a method is none.
+        """
+        for each in handlers:
+            check_place(each)
         self._handlers = handlers
 
     def __call__(self, request: Request, now: float, source: Hop) -> Response | Decision:
@@ -97,6 +114,15 @@ class Authorize:
         time: float = 32.0,
         on_refusal: Callable[[Verdict], None] | None = None,
     ) -> None:
+        """Check the arguments.
+
+        Raises:
+            TypeError: `lookup` or `on_refusal` is no function, or `tag_key` no octets.
+            ValueError: `tag_key` is too long.
+        """
+        check_function("lookup", lookup, "the name of a user")
+        check_optional_function("on_refusal", on_refusal, "a verdict")
+        check_tag_key(tag_key)
         self._server = server
         self._lookup = lookup
         self._tag_key = tag_key
@@ -163,26 +189,38 @@ class Authorize:
 class Blocker:
     """Refuses requests by method, or by a part of their User-Agent.
 
+    A 405 has the methods that are left in Allow (RFC 3261 section 21.4.6).
+
     Args:
         methods: the status by method.
-        user_agents: the status by a part of User-Agent, compared without case; looked at first.
+        user_agents: the status by a part of User-Agent, which is not empty, compared without case; looked at first.
         tag_key: secret of the To tags of the responses, at most 32 octets.
     """
 
-    __slots__ = ("_agents", "_methods", "_tag_key")
+    __slots__ = ("_agents", "_allow", "_methods", "_tag_key")
 
     def __init__(
         self, methods: Mapping[str, int], user_agents: Mapping[str, int] | None = None, *, tag_key: bytes = b""
     ) -> None:
-        """Check the codes.
+        """Check the rules.
 
         Raises:
-            ValueError: one is no final status that refuses.
+            TypeError: `tag_key` is no octets.
+            ValueError: a code is no final status that refuses, a method is none, or gets no response, or a part of
+                User-Agent is empty.
         """
         agents = dict(user_agents or {})
         if wrong := [code for code in (*methods.values(), *agents.values()) if not 300 <= code <= 699]:
             raise ValueError(f"{wrong[0]} does not refuse a request; give a status from 300 to 699")
+        for method in methods:
+            check_method(method)
+        if "ACK" in methods:
+            raise ValueError("ACK gets no response (RFC 3261 section 17); leave it out")
+        if not all(agents):
+            raise ValueError("an empty text is in every User-Agent; give a part of one")
+        check_tag_key(tag_key)
         self._methods = dict(methods)
+        self._allow = ", ".join(sorted(METHODS - methods.keys()))
         self._agents = {text.lower(): code for text, code in agents.items()}
         self._tag_key = tag_key
 
@@ -195,7 +233,8 @@ class Blocker:
         status = status or self._methods.get(request.method, 0)
         if not status:
             return Decision.PASS
-        return Response.to_request(request, status, to_tag=stateless_tag(request, self._tag_key))
+        extra = [("Allow", self._allow)] if status == 405 else []
+        return Response.to_request(request, status, to_tag=stateless_tag(request, self._tag_key), extra=extra)
 
 
 @final
@@ -219,6 +258,13 @@ class Dropper:
         interval: float = 60.0,
         most: int = 10_000,
     ) -> None:
+        """Check the patterns.
+
+        Raises:
+            TypeError: one is not compiled.
+        """
+        for name, pattern in (fields or {}).items():
+            check_pattern(name, pattern)
         self._fields = dict(fields or {})
         self._attempts = attempts
         self._interval = interval

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, final
 
 from ..message.fields import NameAddr
 from ..message.uri import Uri, escape
+from .checks import check_optional_function
 
 USER_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
 """Characters of a user part that need no escape (RFC 3261 section 25.1)."""
@@ -79,6 +80,12 @@ class LocationStore:
     def __init__(
         self, *, most_addresses: int = 100_000, most_contacts: int = 16, changed: Changed | None = None
     ) -> None:
+        """Check the arguments.
+
+        Raises:
+            TypeError: `changed` is no function.
+        """
+        check_optional_function("changed", changed, "an address-of-record and its bindings")
         self.most_addresses = most_addresses
         self.most_contacts = most_contacts
         self._changed = changed

@@ -13,6 +13,7 @@ from typing import Final, final
 from ..message.hop import Hop
 from ..message.messages import Request, Response
 from ..transaction.stateless import stateless_tag
+from .checks import check_function, check_optional_function, check_tag_key
 from .filters import Decision
 from .location import LocationStore, address_key
 
@@ -41,6 +42,15 @@ class Redirect:
         knows: Callable[[str], bool] | None = None,
         tag_key: bytes = b"",
     ) -> None:
+        """Check the arguments.
+
+        Raises:
+            TypeError: `domain_of` or `knows` is no function, or `tag_key` no octets.
+            ValueError: `tag_key` is too long.
+        """
+        check_function("domain_of", domain_of, "a host")
+        check_optional_function("knows", knows, "the name of a user")
+        check_tag_key(tag_key)
         self._store = store
         self._domain_of = domain_of
         self._knows = knows

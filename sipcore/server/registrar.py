@@ -16,6 +16,7 @@ from ..errors import ParseError
 from ..message.fields import NameAddr
 from ..message.messages import Request, Response
 from ..transaction.stateless import stateless_tag
+from .checks import check_function, check_optional_function, check_tag_key
 from .location import Binding, LocationStore, address_key
 
 EXTENSIONS: Final = frozenset(("path",))
@@ -43,13 +44,17 @@ class RegistrarSettings:
     """Secret of the To tags of the responses, at most 32 octets."""
 
     def __post_init__(self) -> None:
-        """Check the times.
+        """Check the values.
 
         Raises:
-            ValueError: they do not rise.
+            TypeError: `domain_of` or `knows` is no function, or `tag_key` no octets.
+            ValueError: the times do not rise, or `tag_key` is too long.
         """
         if not 0 < self.least <= self.usual <= self.most:
             raise ValueError("the times of a registrar must rise: least, usual, most")
+        check_function("domain_of", self.domain_of, "a host")
+        check_optional_function("knows", self.knows, "the name of a user")
+        check_tag_key(self.tag_key)
 
 
 class _Refused(Exception):

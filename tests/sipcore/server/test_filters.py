@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,7 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.server.filters import Authorize, Blocker, Chain, Decision, Dropper, Handler
 from sipswarm.sipcore.server.location import Binding, LocationStore
 from sipswarm.sipcore.server.redirect import Redirect
+from sipswarm.sipcore.server.registrar import RegistrarSettings
 from tests.sipcore.accounts import Account, Accounts
 from tests.sipcore.wire import sample
 
@@ -157,3 +159,51 @@ def test_a_redirect_server_names_the_contacts_in_their_order() -> None:
     assert answered(redirect, request_of("CANCEL")).status == 481
     assert redirect(request_of("ACK"), 0.0, SOURCE) is Decision.DROP
     assert redirect(request_of("REGISTER"), 0.0, SOURCE) is Decision.PASS
+
+
+def test_a_405_of_a_blocker_has_the_methods_that_are_left() -> None:
+    blocker = Blocker({"INVITE": 405, "MESSAGE": 403}, {"old": 405})
+    allowed = answered(blocker, request_of()).headers.get("Allow") or ""
+    assert {"INVITE", "MESSAGE"}.isdisjoint(allowed.split(", "))
+    assert {"OPTIONS", "REGISTER", "BYE", "ACK"} <= set(allowed.split(", "))
+    assert answered(blocker, request_of("OPTIONS", "User-Agent: old 1.0")).headers.get("Allow") == allowed
+    assert answered(blocker, request_of("MESSAGE")).headers.get("Allow") is None
+
+
+SERVER = DigestServer(b"0123456789abcdef", "example.org", Tokens(random.Random(1).randbytes))
+BLOCK = Blocker({})
+KNOWN = {"bob": "x"}
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: Authorize(SERVER, KNOWN), TypeError, "lookup is dict; .* the get of this one"),  # type: ignore[arg-type]
+        (lambda: Authorize(SERVER, KNOWN.get, on_refusal=1), TypeError, "on_refusal is int"),  # type: ignore[arg-type]
+        (lambda: Authorize(SERVER, KNOWN.get, tag_key="x"), TypeError, "tag_key is str"),  # type: ignore[arg-type]
+        (lambda: Authorize(SERVER, KNOWN.get, tag_key=bytes(33)), ValueError, "tag_key has 33 octets"),
+        (lambda: Chain((("REGISTER", BLOCK),)), TypeError, "is a pair"),  # type: ignore[arg-type]
+        (lambda: Chain(BLOCK), TypeError, "is a pair"),  # type: ignore[arg-type]
+        (lambda: Chain(("REGISTER", BLOCK)), TypeError, "not 'REGISTER'; write"),
+        (lambda: Chain((("register",), BLOCK)), ValueError, "write REGISTER"),
+        (lambda: Chain((("REGISTER",), None)), TypeError, "the handler of a chain is NoneType"),  # type: ignore[arg-type]
+        (lambda: Blocker({"message": 405}), ValueError, "write MESSAGE"),
+        (lambda: Blocker({"": 405}), ValueError, "is no method"),
+        (lambda: Blocker({"ACK": 405}), ValueError, "ACK gets no response"),
+        (lambda: Blocker({}, {"": 403}), ValueError, "an empty text"),
+        (lambda: Blocker({}, tag_key=bytes(33)), ValueError, "tag_key has 33 octets"),
+        (lambda: Dropper({"From": "alice"}), TypeError, "the pattern of From is str"),  # type: ignore[dict-item]
+        (lambda: Redirect(LocationStore(), "example.org"), TypeError, "domain_of is str"),  # type: ignore[arg-type]
+        (lambda: Redirect(LocationStore(), knows={"bob"}), TypeError, "knows is set; .* __contains__"),  # type: ignore[arg-type]
+        (lambda: Redirect(LocationStore(), tag_key=bytes(33)), ValueError, "tag_key has 33 octets"),
+        (lambda: LocationStore(changed=[]), TypeError, "changed is list"),  # type: ignore[arg-type]
+        (lambda: RegistrarSettings(knows={"bob": "x"}), TypeError, "knows is dict"),  # type: ignore[arg-type]
+        (lambda: RegistrarSettings(domain_of="example.org"), TypeError, "domain_of is str"),  # type: ignore[arg-type]
+        (lambda: RegistrarSettings(tag_key=bytes(33)), ValueError, "tag_key has 33 octets"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_where_the_part_is_made(
+    make: Callable[[], object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        make()
