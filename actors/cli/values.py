@@ -17,7 +17,8 @@ import click
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.headers import key_of
-from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.message.parser import METHODS
+from sipswarm.sipcore.message.uri import Uri, is_ipv6, parse_host_port
 
 from .. import config
 from ..config import Kind, Listener, checked_advertise, checked_rtp_ports, split_host_port
@@ -43,6 +44,8 @@ OWN_HEADERS: Final = frozenset(
     }
 )
 """Headers that every call or registration writes itself, by `sipcore.message.headers.key_of`."""
+REFUSABLE: Final = METHODS - {"ACK", "CANCEL"}
+"""Methods that may be blocked: ACK gets no response, and CANCEL is answered with its INVITE (RFC 3261 9.2, 17)."""
 NEED_LIBRARY: Final = ("g722", "opus")
 """Codecs that need the extra `audio`."""
 
@@ -169,7 +172,41 @@ class Block(click.ParamType[tuple[str, int]]):
         match = re.fullmatch(r"([A-Z]{1,20})=([3-6]\d\d)", str(value), re.ASCII)
         if match is None:
             self.fail(f"{value!r} is no method with a status from 300 to 699; write for example INVITE=405", param, ctx)
+        if match[1] not in REFUSABLE:
+            self.fail(f"{match[1]} is not one of {', '.join(sorted(REFUSABLE))}", param, ctx)
         return match[1], int(match[2])
+
+
+class Filled(click.ParamType[str]):
+    """Text on one line that is not blank."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it was written."""
+        text = str(value)
+        if not text.strip() or not text.isprintable():
+            self.fail(f"{value!r} names nothing; write a text, or leave the option out", param, ctx)
+        return text
+
+
+class Domain(click.ParamType[str]):
+    """The domain of addresses: the name or address of a host."""
+
+    name = "domain"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the host, an IPv6 address without brackets."""
+        text = str(value)
+        if is_ipv6(text):
+            return text
+        try:
+            host, port = parse_host_port(text)
+        except ParseError:
+            host, port = "", None
+        if not host or port is not None:
+            self.fail(f"{value!r} is no domain; write it without sip: and port, for example example.org", param, ctx)
+        return host
 
 
 class Expires(click.ParamType[tuple[int, int, int]]):
@@ -509,8 +546,10 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.ADVERTISED: AdvertisedAddress(),
     Kind.BLOCK: Block(),
     Kind.CODECS: Codecs(),
+    Kind.DOMAIN: Domain(),
     Kind.ENCRYPTION: Encryption(),
     Kind.EXPIRES: Expires(),
+    Kind.FILLED: Filled(),
     Kind.HEADER: Header(),
     Kind.NETWORK: Network(),
     Kind.OWN_URI: OwnUri(),

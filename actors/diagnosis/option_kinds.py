@@ -22,10 +22,14 @@ class Kind(Enum):
     """`METHOD=CODE`."""
     CODECS = auto()
     """Names of codecs, with commas between."""
+    DOMAIN = auto()
+    """The name or address of a host, without port."""
     ENCRYPTION = auto()
     """off, optional or required."""
     EXPIRES = auto()
     """`LEAST:DEFAULT:LONGEST`, times."""
+    FILLED = auto()
+    """Text that is not blank."""
     HEADER = auto()
     """`Name: value`."""
     NETWORK = auto()

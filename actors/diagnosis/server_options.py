@@ -12,11 +12,11 @@ from .option_kinds import Count, Flag, Kind, OneOf, Seconds, option
 class ServerConfig:
     """A registrar, a proxy, or both in one call worker."""
 
-    realm: str = option("sipswarm", "--realm", check=Kind.TEXT, about="Realm of the challenges.")
+    realm: str = option("sipswarm", "--realm", check=Kind.FILLED, about="Realm of the challenges.")
     domains: tuple[str, ...] = option(
         (),
         "--domain",
-        check=Kind.TEXT,
+        check=Kind.DOMAIN,
         many=True,
         shown="the realm",
         about="Domain of the addresses that register; repeatable. The listeners' addresses stand for the first.",
@@ -96,14 +96,14 @@ class ServerConfig:
     block_agents: tuple[str, ...] = option(
         (),
         "--block-agent",
-        check=Kind.TEXT,
+        check=Kind.FILLED,
         many=True,
         about="Refuse by 403 what has this text in its User-Agent; repeatable.",
     )
     drop_agents: tuple[str, ...] = option(
         (),
         "--drop-agent",
-        check=Kind.TEXT,
+        check=Kind.FILLED,
         many=True,
         about="Give no answer to what has this text in its User-Agent; repeatable.",
     )

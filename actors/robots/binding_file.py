@@ -141,6 +141,24 @@ def read(path: str) -> dict[str, list[Any]]:
     return found
 
 
+def need_writable(path: str) -> None:
+    """See that a file of bindings can be written, and replaced by a fresh one.
+
+    Raises:
+        ConfigurationError: its folder is not there or takes no file, or it is no file, or none that may be written.
+    """
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        problem = "its folder is not there"
+    elif os.path.exists(path) and not os.path.isfile(path):
+        problem = "it is no file"
+    elif not os.access(folder, os.W_OK | os.X_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
+        problem = "it cannot be written"
+    else:
+        return
+    raise ConfigurationError(f"{path}: {problem}, and no binding would be kept; give a file that can be written")
+
+
 def _binding(row: Any, shift: float) -> Binding | None:
     """Return a binding of the file; None for one that cannot be read.
 

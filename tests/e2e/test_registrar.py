@@ -242,6 +242,23 @@ def test_what_is_blocked_is_refused_before_all_else_and_counted() -> None:
         (["proxy", "--auth"], "--auth needs the passwords of the users"),
         (["proxy", "--file", "bindings"], "--file is about bindings"),
         (["proxy", "--redirect"], "No such option"),
+        (["registrar", "--users", ""], "--users '' names nothing"),
+        (["registrar", "--file", ""], "--file '' names nothing"),
+        (["proxy", "--next-hop", ""], "--next-hop '' names nothing"),
+        (["proxy", "--users", "users.csv"], "give one of them too"),
+        (["registrar", "--algorithm", "MD5"], "--algorithm is about challenges"),
+        (["registrar", "--realm", " "], "' ' names nothing"),
+        (["registrar", "--domain", ""], "'' is no domain"),
+        (["registrar", "--domain", "exa mple"], "is no domain"),
+        (["registrar", "--domain", "sip:example.org"], "is no domain"),
+        (["registrar", "--domain", "example.org:5060"], "is no domain"),
+        (["registrar", "--block-agent", ""], "'' names nothing"),
+        (["registrar", "--drop-agent", ""], "'' names nothing"),
+        (["registrar", "--block", "FOO=405"], "FOO is not one of BYE, "),
+        (["registrar", "--block", "ACK=405"], "ACK is not one of BYE, "),
+        (["proxy", "--relay-media", "--rtp-ports", "20000-20000"], "needs two pairs of ports"),
+        (["registrar", "--file", "missing/bindings"], "missing/bindings: its folder is not there"),
+        (["proxy", "--registrar", "--file", "/dev/null"], "/dev/null: it is no file"),
     ],
 )
 def test_what_is_wrong_is_an_error_of_usage_with_its_place(
@@ -250,6 +267,17 @@ def test_what_is_wrong_is_an_error_of_usage_with_its_place(
     monkeypatch.chdir(tmp_path)
     Path("columns.csv").write_text("user,pin\nalice,1\n")
     Path("twice.csv").write_text("user,password\nalice,1\nalice,2\n")
+    Path("users.csv").write_text(USERS)
     assert main([*arguments, "--listen", "udp:127.0.0.1:0", "--metrics", "off"]) == 2
     assert said in capsys.readouterr().err
     assert Path("columns.csv").read_text() == "user,pin\nalice,1\n"
+
+
+def test_a_proxy_with_users_whose_calls_are_not_challenged_says_so(tmp_path: Path) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text(USERS)
+    cases: list[tuple[list[str], bool]] = [([], True), (["--auth"], False)]
+    for more, said in cases:
+        with serving("proxy", "--listen", "udp:127.0.0.1:0", "--registrar", "--users", str(users), *more) as server:
+            code, errors = server.running.end(signal.SIGTERM)
+        assert (code, "only REGISTER is challenged" in errors) == (0, said), errors

@@ -16,6 +16,7 @@ from ...robots.domains import users_of
 from ..answer import run_answer
 from ..configuration import Verb
 from ..options import CalleeOptions, RunOptions, options, run_options
+from ..terminal import echo
 from ..values import DEFAULT_METRICS
 
 OF_CALLS: Final = (
@@ -27,6 +28,10 @@ OF_RELAYS: Final = ("rtp_ports", "max_calls")
 """Those of them that a proxy has, because it may relay media."""
 OF_PROXIES: Final = ("registrar", "record_route", "relay_media", "relay_timeout", "auth", "next_hop")
 """Options that a registrar does not have."""
+NAMING: Final = ("users", "file", "next_hop")
+"""Options that are off without a value."""
+LEAST_SPAN: Final = 2
+"""Distance of the first and the last RTP port at least, where media is relayed: two pairs."""
 
 
 @click.command(cls=Verb)
@@ -46,6 +51,7 @@ def registrar(callee: CalleeOptions, config: ServerConfig, settings: NodeSetting
       sipswarm registrar --listen udp:127.0.0.1:5060 --listen tcp:127.0.0.1:5060 --file bindings --expires 30s:5m:1h
       sipswarm registrar --redirect
     """
+    _refuse_empty(config)
     return _run("registrar", callee, replace(config, registrar=True), settings, running)
 
 
@@ -66,19 +72,45 @@ def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, r
       sipswarm proxy --listen udp:127.0.0.1:5060 --next-hop sip:192.0.2.1 --send-to 192.0.2.0/24
       sipswarm proxy --listen udp:192.168.1.5:5060 --registrar --relay-media --rtp-ports 20000-21998
     """
+    _refuse_empty(config)
     if config.auth and not config.users:
         raise click.UsageError("--auth needs the passwords of the users; give --users FILE too")
-    if not config.relay_media and _is_given("relay_timeout"):
+    if config.users and not (config.registrar or config.auth):
+        raise click.UsageError(
+            "--users challenges who registers (--registrar) and who sends requests (--auth); give one of them too"
+        )
+    if config.relay_media:
+        low, high = settings.rtp_ports
+        if high - low < LEAST_SPAN:
+            raise click.UsageError(
+                f"--rtp-ports {low}-{high}: a media line of a relayed call needs two pairs of ports; "
+                "give for example 20000-21998"
+            )
+    elif _is_given("relay_timeout"):
         raise click.UsageError("--relay-timeout is about relayed media; give --relay-media too")
     if not config.registrar:
         for name in filter(_is_given, ("expires", "file")):
             raise click.UsageError(f"--{name} is about bindings, which only a registrar has; give --registrar too")
+    if config.users and not config.auth:
+        echo("only REGISTER is challenged; with --auth calls and other requests are too", err=True, level="WARNING")
     return _run("proxy", callee, replace(config, proxy=True), settings, running)
 
 
 def _is_given(name: str) -> bool:
     """Whether an option stands on the command line."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _refuse_empty(config: ServerConfig) -> None:
+    """See that no option was given without its value, as by a variable of the shell that is not set.
+
+    Raises:
+        UsageError: the server would run as if the option were not there.
+    """
+    for name in NAMING:
+        if _is_given(name) and not getattr(config, name):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} '' names nothing; give its value, or leave the option out")
 
 
 def _run(verb: str, callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:
@@ -89,7 +121,10 @@ def _run(verb: str, callee: CalleeOptions, config: ServerConfig, settings: NodeS
     """
     if config.users:
         users_of(config.users)
+    elif _is_given("algorithm"):
+        raise click.UsageError("--algorithm is about challenges; give --users FILE too")
     if config.file:
         binding_file.read(config.file)
+        binding_file.need_writable(config.file)
     config = replace(config, allow=callee.networks)
     return run_answer(verb, running, callee, settings, None, server=config)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.robots.binding_file import HEAD, SPARE, BindingFile
+from sipswarm.actors.robots.binding_file import HEAD, SPARE, BindingFile, need_writable
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.server.location import Binding, LocationStore
 
@@ -98,3 +98,25 @@ def test_a_disk_that_takes_nothing_costs_no_registration(tmp_path: Path, caplog:
     assert store.addresses == ("bob",)
     assert "not kept" in caplog.text
     assert "cannot be written" in caplog.text
+
+
+def test_a_file_that_cannot_be_written_is_an_error_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_writable(str(tmp_path / "bindings"))
+    monkeypatch.chdir(tmp_path)
+    need_writable("bindings")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigurationError, match="its folder is not there"):
+        need_writable(str(tmp_path / "missing" / "bindings"))
+    with pytest.raises(ConfigurationError, match="it is no file"):
+        need_writable(str(tmp_path))
+    denied: list[str] = []
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) not in denied)
+    (tmp_path / "bindings").write_text(f"{HEAD}\n")
+    for each in (str(tmp_path), str(tmp_path / "bindings")):
+        denied[:] = [each]
+        with pytest.raises(ConfigurationError, match="it cannot be written"):
+            need_writable(str(tmp_path / "bindings"))
+    denied.clear()
+    need_writable(str(tmp_path / "bindings"))
