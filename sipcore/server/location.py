@@ -48,6 +48,8 @@ class Binding(NamedTuple):
         return max(0, ceil(round(self.expires_at - now, 3)))  # (now + 7200) - now is 7200.000000000004 at times
 
 
+SIPS_NOT_ALLOWED: Final = ("Warning", '380 sipswarm "SIPS Not Allowed"')
+"""Header of the 480 to a request for an address of sips that no contact over TLS has (RFC 5630 section 5.3)."""
 Changed = Callable[[str, Sequence[Binding]], None]
 """Called with an address-of-record and all its bindings after each change; none = the address is gone."""
 
@@ -63,6 +65,11 @@ def address_key(uri: Uri, domain: str = "") -> str:
     """
     user = escape(uri.user or "", USER_CHARACTERS)
     return f"{user}@{domain or uri.host.lower()}"
+
+
+def is_secure(uri: Uri) -> bool:
+    """Whether a URI is reached over TLS: one of sips, or of sip with the transport tls (RFC 5630 section 3.1.3)."""
+    return uri.scheme == "sips" or (uri.scheme == "sip" and uri.transport == "tls")
 
 
 @final

@@ -24,7 +24,7 @@ from ..message.tokens import MAGIC_COOKIE
 from ..message.uri import Uri
 from ..transaction.stateless import stateless_tag
 from .filters import Decision, is_own_ack
-from .location import Binding
+from .location import SIPS_NOT_ALLOWED, Binding, is_secure
 
 MAX_FORWARDS: Final = 70
 """Max-Forwards of a request that came without (RFC 3261 section 16.6, step 3)."""
@@ -174,6 +174,7 @@ class StatelessProxy:
         served = self._domain(uri) if not routes else None
         if served is not None and not uri.user:
             return Decision.PASS
+        secure = uri.scheme == "sips"
         mark = _mark(request, self._settings.key)
         self._check(request, mark)
         chosen = False
@@ -182,6 +183,8 @@ class StatelessProxy:
         if not routes and self._settings.next_hop and served is None:
             routes, chosen = [self._settings.next_hop], True
         uri, routes, target = _postprocessed(uri, routes)
+        if secure:
+            target = _as_sips(target)
         if hops is None and self._settings.looks_up and _is_open(target):
             return Lookup(target, mark)
         hop, out = self._way_to(target) if hops is None else self._way_by(hops)
@@ -245,11 +248,19 @@ class StatelessProxy:
             raise _Refused(420, ("Unsupported", ", ".join(wanted)))
 
     def _located(self, uri: Uri, domain: str, now: float) -> tuple[Uri, list[str]]:
-        """Return the contact of an address of a served domain, and the route to it (16.5)."""
+        """Return the contact of an address of a served domain, and the route to it (16.5).
+
+        For an address of sips it is one that is reached over TLS (RFC 5630 section 5.3).
+        """
         locate = self._settings.locate
         found = locate(uri, domain, now) if locate is not None else None
         if found is None:
             raise _Refused(404)
+        if uri.scheme == "sips":
+            secure = [each for each in found if is_secure(each.uri)]
+            if found and not secure:
+                raise _Refused(480, SIPS_NOT_ALLOWED)
+            found = secure
         if not found:
             raise _Refused(480)
         best = found[0]
@@ -356,6 +367,15 @@ def _postprocessed(uri: Uri, routes: list[str]) -> tuple[Uri, list[str], Uri]:
     if first.uri.lr:
         return uri, routes, first.uri
     return first.uri, [*routes[1:], f"<{uri}>"], first.uri
+
+
+def _as_sips(uri: Uri) -> Uri:
+    """Return the URI of a next hop as one of sips, which it counts as for a Request-URI of sips (16.6, step 7)."""
+    if uri.scheme != "sip":
+        return uri
+    if uri.transport not in ("", "tcp", "tls"):
+        raise _Refused(480, SIPS_NOT_ALLOWED)
+    return Uri("sips", uri.user, uri.host, uri.port, uri.params)
 
 
 def _set_routes(headers: Headers, routes: Sequence[str]) -> None:

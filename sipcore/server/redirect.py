@@ -15,7 +15,7 @@ from ..message.messages import Request, Response
 from ..transaction.stateless import stateless_tag
 from .checks import check_function, check_optional_function, check_tag_key
 from .filters import Decision
-from .location import LocationStore, address_key
+from .location import SIPS_NOT_ALLOWED, LocationStore, address_key
 
 OTHERS: Final = frozenset(("REGISTER", "OPTIONS"))
 """Methods that are not redirected: the first is the registrar's, the second may ask about the server itself."""
@@ -71,6 +71,10 @@ class Redirect:
         if domain is None or not user:
             return Response.to_request(request, 404, to_tag=tag)
         found = self._store.bindings(address_key(uri, domain), now)
+        if found and uri.scheme == "sips":  # RFC 5630 section 5.4: no contact of sip is named for it
+            found = tuple(each for each in found if each.uri.scheme == "sips")
+            if not found:
+                return Response.to_request(request, 480, to_tag=tag, extra=[SIPS_NOT_ALLOWED])
         if found:
             extra = [("Contact", str(each.contact)) for each in found]
             return Response.to_request(request, 302, to_tag=tag, extra=extra)

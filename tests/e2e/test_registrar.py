@@ -21,14 +21,14 @@ from .test_orphans import name_of
 from .waiting import until
 
 
-def ask(port: int, *lines: str, method: str = "REGISTER", number: int = 1) -> Response:
+def ask(port: int, *lines: str, method: str = "REGISTER", number: int = 1, uri: str = "") -> Response:
     """Send a request by UDP, and return its final response; it is repeated each second, as a client does."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind(("127.0.0.1", 0))
         client.settimeout(1.0)
         own = client.getsockname()[1]
         text = (
-            f"{method} sip:127.0.0.1:{port} SIP/2.0",
+            f"{method} {uri or f'sip:127.0.0.1:{port}'} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-{own}-{number};rport",
             "Max-Forwards: 70",
             f"From: <sip:alice@127.0.0.1:{port}>;tag=1",
@@ -281,3 +281,16 @@ def test_a_proxy_with_users_whose_calls_are_not_challenged_says_so(tmp_path: Pat
         with serving("proxy", "--listen", "udp:127.0.0.1:0", "--registrar", "--users", str(users), *more) as server:
             code, errors = server.running.end(signal.SIGTERM)
         assert (code, "only REGISTER is challenged" in errors) == (0, said), errors
+
+
+@pytest.mark.parametrize("verb", [["registrar", "--redirect"], ["proxy", "--registrar"]], ids=lambda each: each[0])
+def test_an_address_of_sips_is_not_found_at_a_contact_over_udp(verb: list[str]) -> None:
+    with serving(*verb, "--listen", "udp:127.0.0.1:0") as server, socket.socket(type=socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.setblocking(False)
+        port = server.ports["udp"]
+        ask(port, f"Contact: <sip:alice@127.0.0.1:{phone.getsockname()[1]}>")
+        response = ask(port, method="MESSAGE", number=2, uri=f"sips:alice@127.0.0.1:{port}")
+        assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')
+        with pytest.raises(BlockingIOError):
+            phone.recv(65536)

@@ -207,3 +207,18 @@ def test_a_wrong_argument_is_an_error_where_the_part_is_made(
 ) -> None:
     with pytest.raises(error, match=said):
         make()
+
+
+def test_a_redirect_for_an_address_of_sips_names_contacts_of_sips_alone() -> None:
+    store = LocationStore()
+    redirect = Redirect(store)
+    request = request_of(data=sample().replace(b"INVITE sip:bob", b"INVITE sips:bob"))
+
+    def bind(*contacts: str) -> None:
+        store.replace("bob@192.0.2.20", [Binding(NameAddr.parse(each), 60.0, "one", 1) for each in contacts])
+
+    bind("<sip:bob@192.0.2.30;transport=tls>", "<sips:bob@192.0.2.31>")
+    assert answered(redirect, request).headers.get_all("Contact") == ["<sips:bob@192.0.2.31>"]
+    bind("<sip:bob@192.0.2.30;transport=tls>")
+    response = answered(redirect, request)
+    assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')

@@ -371,3 +371,38 @@ def test_only_who_follows_the_recorded_route_of_the_dialog_is_within_it() -> Non
 def test_without_challenges_the_recorded_route_says_nothing_of_the_dialog() -> None:
     onward, _ = forwarded(request_of(), replace(SETTINGS, record_route=True))
     assert onward.headers.values("record-route") == ["<sip:192.0.2.1:5060;lr>"]
+
+
+# ---- sips
+
+
+def bound(*contacts: str) -> ProxySettings:
+    """Settings of a proxy where each user has these contacts."""
+    bindings = [Binding(NameAddr.parse(f"<{each}>"), 60.0, "one", 1) for each in contacts]
+    return replace(SETTINGS, locate=lambda uri, domain, now: bindings)
+
+
+def test_a_request_for_an_address_of_sips_goes_to_a_contact_over_tls_alone() -> None:
+    plain, secure, marked = "sip:bob@192.0.2.20", "sips:bob@192.0.2.21", "sip:bob@192.0.2.22:5071;transport=tls"
+    onward, hop = forwarded(request_of("sips:bob@example.org"), bound(plain, secure))
+    assert (onward.uri, hop) == (secure, Hop("tls", "192.0.2.21", 5061))
+    onward, hop = forwarded(request_of("sips:bob@example.org"), bound(plain, marked))
+    assert (onward.uri, hop) == (marked, Hop("tls", "192.0.2.22", 5071))
+    response = refused(request_of("sips:bob@example.org"), bound(plain, "sip:bob@192.0.2.20;transport=tcp"))
+    assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')
+    assert refused(request_of("sips:bob@example.org"), bound()).headers.get("Warning") is None
+    assert forwarded(request_of(), bound(plain, secure))[1].host == "192.0.2.20"
+
+
+def test_a_next_hop_of_a_request_for_sips_is_one_over_tls_whatever_its_own_scheme() -> None:
+    chosen = replace(SETTINGS, next_hop="<sip:192.0.2.70;lr>")
+    assert forwarded(request_of("sips:bob@other.test"), chosen)[1] == Hop("tls", "192.0.2.70", 5061)
+    route = "Route: <sip:192.0.2.40:5071;transport=tcp;lr>"
+    assert forwarded(request_of("sips:bob@192.0.2.50", route))[1] == Hop("tls", "192.0.2.40", 5071)
+    datagrams = replace(SETTINGS, next_hop="<sip:192.0.2.70;transport=udp;lr>")
+    response = refused(request_of("sips:bob@other.test"), datagrams)
+    assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')
+    looked_up = replace(SETTINGS, looks_up=True, next_hop="<sip:gw.test;lr>")
+    asked = taken(request_of("sips:bob@other.test"), looked_up)
+    assert isinstance(asked, Lookup)
+    assert asked.uri.scheme == "sips"
