@@ -83,6 +83,12 @@ class ServerConfig:
     auth: bool = option(
         False, "--auth", check=Flag(), about="Challenge requests outside of dialogs by 407; needs --users."
     )
+    any_from: bool = option(
+        False,
+        "--any-from",
+        check=Flag(),
+        about="Let a user of --auth write another user of the domain into From; else that gets 403.",
+    )
     next_hop: str = option(
         "",
         "--next-hop",

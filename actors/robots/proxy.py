@@ -13,7 +13,7 @@ from typing import Final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.uri import Uri
-from sipswarm.sipcore.server.filters import Decision
+from sipswarm.sipcore.server.filters import Authorize, Decision, names_another
 from sipswarm.sipcore.server.location import Binding, LocationStore, address_key
 from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
 from sipswarm.sipcore.transaction.stateless import stateless_tag
@@ -74,6 +74,7 @@ class ProxyRobot(Application):
         self._next_hops = next_hops
         self._count = count
         self._authorize = authorizer(context, config, domains, proxy=True) if config.auth else None
+        self._any_from = config.any_from
         settings = ProxySettings(
             context.tag_key,
             is_own=domains.is_own,
@@ -103,13 +104,22 @@ class ProxyRobot(Application):
             self._count("request", "dropped")
             return True
         if self._authorize is not None and message.method != REGISTERS and not self._proxy.is_within(message):
-            judged = self._authorize.judge(message, now)
-            onward = judged if isinstance(judged, Response) else onward
+            onward = self._challenge(self._authorize, message, now) or onward
         if not isinstance(onward, Lookup):
             self._go_on(message, onward, source, local, record)
         elif not self._next_hops.find(onward, partial(self._found, message, source, local, record)):
             self._count("request", "dropped")
         return True
+
+    def _challenge(self, authorize: Authorize, request: Request, now: float) -> Response | None:
+        """Return the response that refuses a request for want of credentials, or for the From of another user."""
+        judged = authorize.judge(request, now)
+        if isinstance(judged, Response):
+            return judged
+        if not judged or self._any_from or not names_another(request, judged, self._domains.domain_of):
+            return None
+        tag = stateless_tag(request, self._arrivals.auth.tag_key)
+        return Response.to_request(request, 403, "Forbidden (From names another user)", to_tag=tag)
 
     def _found(
         self, message: Request, source: Hop, local: LocalAddress, record: SipReceived, hops: tuple[Hop, ...]

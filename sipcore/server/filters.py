@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Final, final
 
 from ..auth.digest_server import DigestServer, PasswordLookup, Verdict
+from ..errors import ParseError
 from ..message.hop import Hop
 from ..message.messages import Request, Response
 from ..message.parser import METHODS
@@ -51,6 +52,25 @@ def is_own_ack(request: Request, tag_key: bytes) -> bool:
         tag_key: secret of the To tags of these responses.
     """
     return request.method == "ACK" and request.to_tag == stateless_tag(request, tag_key)
+
+
+def names_another(request: Request, user: str, domain_of: Callable[[str], str | None]) -> bool:
+    """Whether From names another user of a served domain than the one that has proved a password.
+
+    Callees show From, and digest authentication does not cover it (RFC 3261 section 22). A From that cannot be read is
+    one of another user.
+
+    Args:
+        user: of the credentials.
+        domain_of: returns the domain that a host stands for, None for one that is not served.
+    """
+    try:
+        uri = request.from_.uri
+    except ParseError:
+        return True
+    if uri.scheme not in ("sip", "sips") or not uri.user or uri.user == user:
+        return False
+    return domain_of(uri.host) is not None
 
 
 @final

@@ -196,3 +196,32 @@ def test_the_next_hop_gets_what_is_for_other_domains_and_its_responses_come_back
                 assert re.fullmatch(r"z9hG4bK[0-9a-f]{24}\.[0-9a-f]{12}", came.branch)
 
     run(main)
+
+
+@pytest.mark.parametrize(("more", "of_bob"), [((), 403), (("--any-from",), 202)], ids=["", "any-from"])
+def test_a_user_writes_no_other_user_of_the_domain_into_from(
+    tmp_path: Path, more: tuple[str, ...], of_bob: int
+) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text(USERS)
+
+    async def status(server: Server, from_: str) -> int:
+        by = f"sip:127.0.0.1:{server.ports['udp']}"
+        async with agent(from_, outgoing_proxy=by, auth=("alice", "secret")) as ua:
+            try:
+                return (await ua.request("MESSAGE", "sip:carol@elsewhere.invalid", "hello")).status
+            except CallRejected as refused:
+                return refused.status
+
+    async def scenario(server: Server, peer: Peer) -> None:
+        found = [await status(server, each) for each in ("sip:alice@127.0.0.1", "sip:x@far.test", "sip:bob@127.0.0.1")]
+        assert found == [202, 202, of_bob]
+        assert peer.methods() == ["MESSAGE"] * found.count(202)
+
+    async def main() -> None:
+        async with Peer(lambda request: [reply(request, 202)]) as peer:
+            words = ("--users", str(users), "--auth", "--next-hop", f"127.0.0.1:{peer.port}", *more)
+            with serving("proxy", "--listen", "udp:127.0.0.1:0", *words) as server:
+                await scenario(server, peer)
+
+    run(main)

@@ -240,6 +240,7 @@ def test_what_is_blocked_is_refused_before_all_else_and_counted() -> None:
         (["registrar", "--expires", "60s"], "no three times that rise"),
         (["registrar", "--block", "INVITE=200"], "INVITE=200' is no method with a status"),
         (["proxy", "--auth"], "--auth needs the passwords of the users"),
+        (["proxy", "--any-from"], "--any-from is about users that --auth challenges"),
         (["proxy", "--file", "bindings"], "--file is about bindings"),
         (["proxy", "--redirect"], "No such option"),
         (["registrar", "--users", ""], "--users '' names nothing"),

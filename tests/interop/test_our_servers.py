@@ -139,7 +139,13 @@ def test_perl_calls_us_through_our_proxy_with_its_password(
 
             ua.listen(robot)
             assert await ua.register(uri, expires=300) == 300
-            words = {"to": f"<sip:alice@{DOMAIN}>", "proxy": uri, "remote": 1, "hang_up": 0}
+            words = {
+                "to": f"<sip:alice@{DOMAIN}>",
+                "from": f"sip:bob@{DOMAIN}",
+                "proxy": uri,
+                "remote": 1,
+                "hang_up": 0,
+            }
             perl = start(NetSip(tmp_path, "talk.pl", 40, user="bob", password="open", **words, **wire.of_perl()))
             return await reported(perl)
 

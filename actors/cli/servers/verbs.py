@@ -26,7 +26,7 @@ OF_CALLS: Final = (
 """Settings of a node that has calls."""
 OF_RELAYS: Final = ("rtp_ports", "max_calls")
 """Those of them that a proxy has, because it may relay media."""
-OF_PROXIES: Final = ("registrar", "record_route", "relay_media", "relay_timeout", "auth", "next_hop")
+OF_PROXIES: Final = ("registrar", "record_route", "relay_media", "relay_timeout", "auth", "any_from", "next_hop")
 """Options that a registrar does not have."""
 NAMING: Final = ("users", "file", "next_hop")
 """Options that are off without a value."""
@@ -75,6 +75,8 @@ def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, r
     _refuse_empty(config)
     if config.auth and not config.users:
         raise click.UsageError("--auth needs the passwords of the users; give --users FILE too")
+    if config.any_from and not config.auth:
+        raise click.UsageError("--any-from is about users that --auth challenges; give --auth too")
     if config.users and not (config.registrar or config.auth):
         raise click.UsageError(
             "--users challenges who registers (--registrar) and who sends requests (--auth); give one of them too"

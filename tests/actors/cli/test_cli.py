@@ -338,6 +338,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--relay-media": [],
         "--relay-timeout": ["2m"],
         "--auth": [],
+        "--any-from": [],
         "--next-hop": ["192.0.2.1"],
         "--algorithm": ["SHA-256", "--algorithm", "MD5"],
         "--block": ["INVITE=405", "--block", "MESSAGE=403"],

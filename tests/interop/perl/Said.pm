@@ -11,9 +11,12 @@ $| = 1;
 
 # The words name=value of the command line over the defaults; ends the script after `seconds`.
 # local = our leg as a URI; ca, cert, key = files for legs of TLS; user, password = what challenges are answered with;
-# proxy = where all requests go.
+# proxy = where all requests go; from = who it is.
 sub arguments {
-    my %given = (local => '', ca => '', cert => '', key => '', user => '', password => '', proxy => '', @_);
+    my %given = (
+        local => '', ca => '', cert => '', key => '', user => '', password => '', proxy => '',
+        from => 'sip:perl@example.invalid', @_,
+    );
     for my $word (@ARGV) {
         my ($name, $value) = split /=/, $word, 2;
         die "unknown argument $name" unless exists $given{$name} or $name eq 'seconds';
@@ -30,7 +33,7 @@ sub agent {
     my %tls = (SSL_ca_file => $arg->{ca}, SSL_cert_file => $arg->{cert}, SSL_key_file => $arg->{key});
     return Net::SIP::Simple->new(
         leg => $arg->{local},
-        from => 'sip:perl@example.invalid',
+        from => $arg->{from},
         $arg->{ca} ? (tls => { %tls, SSL_verifycn_scheme => 'none' }) : (),
         $arg->{user} ? (auth => [$arg->{user}, $arg->{password}]) : (),
         $arg->{proxy} ? (outgoing_proxy => $arg->{proxy}) : (),

@@ -13,7 +13,7 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
-from sipswarm.sipcore.server.filters import Authorize, Blocker, Chain, Decision, Dropper, Handler
+from sipswarm.sipcore.server.filters import Authorize, Blocker, Chain, Decision, Dropper, Handler, names_another
 from sipswarm.sipcore.server.location import Binding, LocationStore
 from sipswarm.sipcore.server.redirect import Redirect
 from sipswarm.sipcore.server.registrar import RegistrarSettings
@@ -222,3 +222,21 @@ def test_a_redirect_for_an_address_of_sips_names_contacts_of_sips_alone() -> Non
     bind("<sip:bob@192.0.2.30;transport=tls>")
     response = answered(redirect, request)
     assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')
+
+
+@pytest.mark.parametrize(
+    ("address", "another"),
+    [
+        ("<sip:alice@example.org>", False),
+        ("<sip:%61lice@example.org:5070>", False),
+        ("<sip:bob@example.org>", True),
+        ("<sips:bob@EXAMPLE.org:5070>", True),
+        ("<sip:example.org>", False),
+        ("<sip:bob@elsewhere.test>", False),
+        ("<sip:anonymous@anonymous.invalid>", False),
+        ("<tel:+4930123>", False),
+    ],
+)
+def test_from_may_name_no_other_user_of_a_served_domain(address: str, another: bool) -> None:
+    request = request_of(data=sample().replace(b'"Alice" <sip:alice@192.0.2.10>', address.encode()))
+    assert names_another(request, "alice", {"example.org": "example.org", "EXAMPLE.org": "example.org"}.get) == another
