@@ -13,7 +13,7 @@ from typing import Any
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 
-from ..bus.messages import SipReceived
+from ..bus.messages import SendFailed, SipReceived
 from ..handle.call import Call
 from ..identity import Identity
 from ..runtime.callbacks import Callback
@@ -102,6 +102,9 @@ class Application:
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only the application handles."""
 
+    def message_lost(self, failed: SendFailed) -> None:
+        """Take a message of no call that could not be sent."""
+
     def retire(self) -> None:
         """Begin no new work: the process is replaced when what it has begun is over."""
 
@@ -176,6 +179,11 @@ class Applications(Application):
         """Give the record to each."""
         for each in self._all:
             each.on_record(record)
+
+    def message_lost(self, failed: SendFailed) -> None:
+        """Tell each."""
+        for each in self._all:
+            each.message_lost(failed)
 
     def retire(self) -> None:
         """Tell each."""

@@ -356,9 +356,17 @@ class CallWorker:
     # ---- losses, and reports of calls
 
     def _on_lost(self, failed: SendFailed) -> None:
-        """Report a message that was not sent to its actor, unless another transport takes it."""
+        """Report a message that was not sent to its actor or the applications, unless another transport takes it.
+
+        What was lost with its connection may have arrived: it is no message of an application.
+        """
         owner = self.actors.owner_of(failed.data)
-        if owner is not None and not self.output.fall_back(failed):
+        if self.output.fall_back(failed):
+            return
+        if owner is None and failed.loss != Loss.LOST.value:
+            what = "the loss of a message could not be handled"
+            self.actor_loop.attempt(what, self.applications.message_lost, failed)
+        elif owner is not None:
             actor, branch = owner
             _logger.info("%s: a message is lost: %s", actor.name, failed.reason)
             self.actor_loop.guarded(actor, actor.message_lost, branch, self.actor_loop.now(), Loss(failed.loss))

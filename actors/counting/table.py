@@ -286,7 +286,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("kind", "result"),
         "Messages that came to the proxy and were not for itself.",
-        closed={"kind": ("request", "response"), "result": ("forwarded", "refused", "dropped")},
+        closed={"kind": ("request", "response"), "result": ("forwarded", "refused", "dropped", "unsent")},
     ),
     Metric("sipswarm_relayed_calls_active", "gauge", (), "Calls whose media this proxy relays."),
     Metric(

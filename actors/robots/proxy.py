@@ -5,6 +5,7 @@ leaves from the listener that its request came to, by its connection while that 
 address is sent to by the rules for all addresses that peers name (`call_worker.destinations`).
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from sipswarm.sipcore.server.location import Binding, LocationStore, address_key
 from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
 from sipswarm.sipcore.transaction.stateless import stateless_tag
 
-from ..bus.messages import SipReceived
+from ..bus.messages import SendFailed, SipReceived
 from ..call_worker.application import Application
 from ..call_worker.out_of_dialog import Arrivals
 from ..diagnosis.server_options import ServerConfig
@@ -32,6 +33,7 @@ from .registrar import authorizer
 from .relayed_calls import Passing, RelayedCalls
 
 REGISTERS: Final = "REGISTER"
+_logger = logging.getLogger(__name__)
 BUSY_RETRY: Final = 5
 """Seconds of Retry-After while no media can be relayed: as long as a port rests at least."""
 
@@ -46,7 +48,7 @@ class ProxyRobot(Application):
         relayed: the calls whose media is relayed; None = none is.
         now: monotonic seconds.
         next_hops: looks names up.
-        count: counts a message, by kind (request, response) and result (forwarded, refused, dropped).
+        count: counts a message, by kind (request, response) and result (forwarded, refused, dropped, unsent).
     """
 
     scenario = "proxy"
@@ -195,6 +197,19 @@ class ProxyRobot(Application):
     def _depart(self, there: LocalAddress, flow: int, peer: Peer | None, onward: Forward) -> None:
         self._output.send(Departure(onward.data, onward.hop, flow, there.bound, peer))
         self._count("response" if peer is None else "request", "forwarded")
+
+    def message_lost(self, failed: SendFailed) -> None:
+        """Answer a request that could not be sent on as its next hop would by 503 (RFC 3261 section 16.9)."""
+        response = self._proxy.take_loss(failed.data)
+        back = None if response is None else self._proxy.take_response(response)
+        if response is None or back is None:
+            return  # a response, or no message of the proxy
+        self._count("request", "unsent")
+        _logger.info("a request to %s:%d gets 503: %s", failed.host, failed.port, failed.reason)
+        output = self._output
+        source = Hop(output.hops[failed.listener].transport, failed.host, failed.port)
+        self._send_back(response, back, source, output.addresses.toward(failed.listener, failed.host))
+        output.flush()
 
     def _refuse(self, request: Request, record: SipReceived) -> None:
         """Refuse a request whose media cannot be relayed now."""

@@ -20,6 +20,7 @@ from ..message.fields import NameAddr, Via
 from ..message.headers import Headers
 from ..message.hop import Hop, bracketed
 from ..message.messages import Request, Response
+from ..message.parser import parse
 from ..message.tokens import MAGIC_COOKIE
 from ..message.uri import Uri
 from ..transaction.stateless import stateless_tag
@@ -31,6 +32,8 @@ MAX_FORWARDS: Final = 70
 RECORDED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
 """Methods whose requests get a Record-Route: they form a dialog, or refresh its target."""
 TRANSPORTS: Final = ("udp", "tcp", "tls")
+UNREACHED: Final = "Service Unavailable (the next hop was not reached)"
+"""Reason of the 503 to a request that could not be sent on."""
 DIALOG: Final = "dialog"
 """Parameter of this proxy's Record-Route where requests are challenged: signed over the Call-ID."""
 WAY: Final = "way"
@@ -307,6 +310,27 @@ class StatelessProxy:
         return _hash(parts, self._settings.key, 12)
 
     # ---- responses
+
+    def take_loss(self, data: bytes) -> Response | None:
+        """Return the 503 that stands for the response of a next hop that a request did not reach (16.9).
+
+        Args:
+            data: the request, as it was sent on.
+
+        Returns:
+            The response as it would have come, for `take_response`; None for an ACK, and for what is no request.
+        """
+        try:
+            request = parse(data)
+            if not isinstance(request, Request) or request.method == "ACK":
+                return None
+            headers = request.headers.copy()
+            headers.remove_first("Via")
+            tag = stateless_tag(Request(request.method, request.uri, headers), self._settings.key)
+            response = parse(Response.to_request(request, 503, UNREACHED, to_tag=tag).to_bytes())
+        except ParseError:
+            return None
+        return response if isinstance(response, Response) else None
 
     def take_response(self, response: Response) -> Forward | None:
         """Return a response as it goes on (16.7, 18.2.2); None for one that this proxy has sent no request for."""

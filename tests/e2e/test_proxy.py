@@ -18,6 +18,7 @@ from tests.actors.stranger import invite
 
 from .agents import Peer, agent, note, reply
 from .servers import BOTH, USERS, Server, serving
+from .test_registrar import ask
 from .waiting import until
 
 TRANSPORTS = ("udp", "tcp")
@@ -225,3 +226,16 @@ def test_a_user_writes_no_other_user_of_the_domain_into_from(
                 await scenario(server, peer)
 
     run(main)
+
+
+@pytest.mark.parametrize("contact", ["sip:alice@127.0.0.1:{dead};transport=tcp", "sip:alice@169.254.1.1"])
+def test_a_next_hop_that_refuses_or_is_not_permitted_is_503(contact: str) -> None:
+    with socket.socket() as dead, serving("proxy", *BOTH, "--registrar") as server:
+        dead.bind(("127.0.0.1", 0))  # and does not listen
+        port = server.ports["udp"]
+        assert ask(port, f"Contact: <{contact.format(dead=dead.getsockname()[1])}>").status == 200
+        for number, method in enumerate(("OPTIONS", "INVITE"), 2):
+            assert ask(port, method=method, number=number, uri=f"sip:alice@127.0.0.1:{port}").status == 503
+        asyncio.run(until(lambda: server.metric("sipswarm_proxy_messages_total", 'result="unsent"') >= 2))
+        code, errors = server.running.end(signal.SIGTERM)
+    assert (code, errors.count("Traceback")) == (0, 0), errors

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from sipswarm.actors.bus.messages import SendFailed
 from sipswarm.actors.call_worker.application import Application, Applications
+from sipswarm.actors.diagnosis.request_loss import Loss
 from tests.actors.workers import worker_of
 from tests.e2e.agents import agent
 
@@ -88,5 +90,30 @@ def test_the_work_of_applications_and_requests_makes_a_worker_busy() -> None:
             assert worker.busy == 0
             worker.applications.add(Slow("load", 3))
             assert (worker.busy, worker.live_calls) == (3, 0)
+
+    asyncio.run(main())
+
+
+class Noting(Application):
+    """One that notes what is lost."""
+
+    def __init__(self) -> None:
+        self.lost: list[SendFailed] = []
+
+    def message_lost(self, failed: SendFailed) -> None:
+        self.lost.append(failed)
+
+
+def test_a_message_of_no_call_that_was_not_sent_is_given_to_each_application() -> None:
+    async def main() -> None:
+        async with agent("sip:alice@127.0.0.1") as alice:
+            worker, noting = worker_of(alice), [Noting(), Noting()]
+            for each in (noting[0], Application(), noting[1]):
+                worker.applications.add(each)
+            data = b"MESSAGE sip:b@192.0.2.9 SIP/2.0\r\nCall-ID: of-nobody\r\n\r\n"
+            failed = SendFailed(0, "192.0.2.9", 5060, data, "no such host", Loss.UNREACHABLE.value)
+            worker._on_lost(failed)
+            worker._on_lost(failed._replace(loss=Loss.LOST.value))  # it may have arrived
+            assert [each.lost for each in noting] == [[failed], [failed]]
 
     asyncio.run(main())

@@ -406,3 +406,29 @@ def test_a_next_hop_of_a_request_for_sips_is_one_over_tls_whatever_its_own_schem
     asked = taken(request_of("sips:bob@other.test"), looked_up)
     assert isinstance(asked, Lookup)
     assert asked.uri.scheme == "sips"
+
+
+# ---- what does not arrive
+
+
+def test_a_request_that_could_not_be_sent_on_gets_the_503_of_its_next_hop() -> None:
+    proxy = StatelessProxy(SETTINGS)
+    onward = taken(request_of(), way="1.7")
+    assert isinstance(onward, Forward)
+    response = proxy.take_loss(onward.data)
+    assert response is not None
+    back = proxy.take_response(response)
+    assert back is not None
+    came = parse(back.data)
+    assert isinstance(came, Response)
+    assert (came.status, len(came.vias), back.hop, back.way) == (503, 1, CALLER, "1.7")
+    again = proxy.take_loss(onward.data)
+    assert again is not None
+    assert came.to_tag == again.to_tag, "a repetition gets the same response"
+    assert taken(request_of(method="ACK", to_tag=came.to_tag or "")) is Decision.DROP
+    ack = taken(request_of(method="ACK", to_tag="callee"))
+    assert isinstance(ack, Forward)
+    assert [proxy.take_loss(each) for each in (ack.data, back.data, b"x")] == [None, None, None]
+    others = StatelessProxy(replace(SETTINGS, key=b"another key of 1")).take_loss(onward.data)
+    assert others is not None
+    assert StatelessProxy(replace(SETTINGS, key=b"another key of 1")).take_response(others) is None
