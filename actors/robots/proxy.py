@@ -14,7 +14,7 @@ from typing import Final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.uri import Uri
-from sipswarm.sipcore.server.filters import Authorize, Decision, names_another
+from sipswarm.sipcore.server.filters import Decision, names_another
 from sipswarm.sipcore.server.location import Binding, LocationStore, address_key
 from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
 from sipswarm.sipcore.transaction.stateless import stateless_tag
@@ -87,6 +87,7 @@ class ProxyRobot(Application):
             record_route=config.record_route or config.relay_media,
             looks_up=True,
             realm=config.realm if config.auth else "",
+            judge=self._challenge if config.auth else None,
         )
         self._proxy = StatelessProxy(settings)
         arrivals.serve(replace(arrivals.policy, options_status=200, relay=self._take_first))
@@ -105,17 +106,17 @@ class ProxyRobot(Application):
         if onward is Decision.DROP:
             self._count("request", "dropped")
             return True
-        if self._authorize is not None and message.method != REGISTERS and not self._proxy.is_within(message):
-            onward = self._challenge(self._authorize, message, now) or onward
         if not isinstance(onward, Lookup):
             self._go_on(message, onward, source, local, record)
         elif not self._next_hops.find(onward, partial(self._found, message, source, local, record)):
             self._count("request", "dropped")
         return True
 
-    def _challenge(self, authorize: Authorize, request: Request, now: float) -> Response | None:
+    def _challenge(self, request: Request) -> Response | None:
         """Return the response that refuses a request for want of credentials, or for the From of another user."""
-        judged = authorize.judge(request, now)
+        if self._authorize is None or request.method == REGISTERS or self._proxy.is_within(request):
+            return None
+        judged = self._authorize.judge(request, self._now())
         if isinstance(judged, Response):
             return judged
         if not judged or self._any_from or not names_another(request, judged, self._domains.domain_of):

@@ -1,11 +1,12 @@
 """A stateless proxy: sends each request to one next hop, and each response back by its Via (RFC 3261 section 16.11).
 
-Whatever it decides follows from the message, the bindings and its settings, so that a repetition, the CANCEL and the
-ACK of a request go the same way. The branch is computed from the received one: its first part is signed over what each
-response brings back, and a response without it is dropped. So nobody can use the proxy to send to a third party what
-looks like a response. Its second part shows a request that came by here before (16.3, step 4). It never forks, sends no
-request again, and writes a response only to refuse. A name is left to the caller, who must look it up each time in the
-same way. It uses no sockets and keeps no clock.
+Whatever it decides follows from the message and its settings, and the choice among bindings is kept for the time of a
+transaction (`choices`), so that a repetition, the CANCEL and the ACK of a request go the same way. The branch is
+computed from the received one: its first part is signed over what each response brings back, and a response without it
+is dropped. So nobody can use the proxy to send to a third party what looks like a response. Its second part shows a
+request that came by here before (16.3, step 4). It never forks, sends no request again, and writes a response only to
+refuse. A name is left to the caller, who must look it up each time in the same way. It uses no sockets and keeps no
+clock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ..message.parser import parse
 from ..message.tokens import MAGIC_COOKIE
 from ..message.uri import Uri
 from ..transaction.stateless import stateless_tag
+from .checks import check_function, check_optional_function
+from .choices import Choices
 from .filters import Decision, is_own_ack
 from .location import SIPS_NOT_ALLOWED, Binding, is_secure
 
@@ -77,6 +80,28 @@ class ProxySettings:
     """Whether the caller looks names without port up by itself (`Lookup`); False = they are names of hosts."""
     realm: str = ""
     """Realm whose Proxy-Authorization ends here (22.3); empty = none does. See `StatelessProxy.is_within`."""
+    judge: Callable[[Request], Response | None] | None = None
+    """Called with each request that is to go on, before its target is sought; returns the response that refuses it
+    (16.3, step 6). None = all go on."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            TypeError: what is to be called is no function.
+            ValueError: `next_hop` is no Route value.
+        """
+        check_function("is_own", self.is_own, "a host and a port")
+        check_function("egress", self.egress, "a hop")
+        check_function("domain_of", self.domain_of, "a host")
+        check_optional_function("locate", self.locate, "a Request-URI, its domain and the time")
+        check_optional_function("judge", self.judge, "a request")
+        if self.next_hop:
+            try:
+                NameAddr.parse(self.next_hop)
+            except ParseError as error:
+                problem = f"next_hop {self.next_hop!r}: {error.reason}; write for example <sip:192.0.2.1;lr>"
+                raise ValueError(problem) from error
 
 
 class Lookup(NamedTuple):
@@ -100,9 +125,9 @@ class _Refused(Exception):
 
 @final
 class StatelessProxy:
-    """A proxy that keeps nothing of what it forwards."""
+    """A proxy that keeps nothing of what it forwards but its choices among bindings."""
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_choices", "_settings")
 
     def __init__(self, settings: ProxySettings) -> None:
         """Check the secret.
@@ -113,6 +138,7 @@ class StatelessProxy:
         if not 16 <= len(settings.key) <= 32:
             raise ValueError("the key of a proxy has 16 to 32 octets")
         self._settings = settings
+        self._choices = Choices()
 
     # ---- requests
 
@@ -171,7 +197,7 @@ class StatelessProxy:
 
     def _forwarded(
         self, request: Request, source: Hop, local: Hop, now: float, way: str, hops: Sequence[Hop] | None
-    ) -> Forward | Decision | Lookup:
+    ) -> Forward | Response | Decision | Lookup:
         """Return a request as it goes on (16.3 to 16.6)."""
         uri, routes = self._entered(request)
         served = self._domain(uri) if not routes else None
@@ -180,9 +206,19 @@ class StatelessProxy:
         secure = uri.scheme == "sips"
         mark = _mark(request, self._settings.key)
         self._check(request, mark)
+        if self._settings.judge is not None and hops is None:
+            refusal = self._settings.judge(request)
+            if refusal is not None:
+                return refusal
+        received = request.via
+        branch = f"{MAGIC_COOKIE}{self._signature(request, received)}.{mark}"
         chosen = False
         if served is not None:
-            uri, routes = self._located(uri, served, now)
+            best = self._choices.find(branch, now)
+            if best is None:
+                best = self._located(uri, served, now)
+                self._choices.keep(branch, request.method, best, now)
+            uri, routes = best.uri, list(best.path)
         if not routes and self._settings.next_hop and served is None:
             routes, chosen = [self._settings.next_hop], True
         uri, routes, target = _postprocessed(uri, routes)
@@ -192,7 +228,6 @@ class StatelessProxy:
             return Lookup(target, mark)
         hop, out = self._way_to(target) if hops is None else self._way_by(hops)
         headers = request.headers.copy()
-        received = request.via
         _set_routes(headers, routes)
         limit = request.max_forwards
         headers.set("Max-Forwards", str(MAX_FORWARDS if limit is None else limit - 1))
@@ -202,7 +237,7 @@ class StatelessProxy:
             self._record(headers, uri, local, out, request.call_id)
         onward = Request(request.method, str(uri), headers, request.body)
         onward.note_source(source.host, source.port)
-        params: dict[str, str | None] = {"branch": f"{MAGIC_COOKIE}{self._signature(request, received)}.{mark}"}
+        params: dict[str, str | None] = {"branch": branch}
         if way:
             params[WAY] = way
         headers.insert_first("Via", str(Via(out.transport.upper(), out.host, out.port, params)))
@@ -250,8 +285,8 @@ class StatelessProxy:
         if wanted := request.headers.values("proxy-require"):
             raise _Refused(420, ("Unsupported", ", ".join(wanted)))
 
-    def _located(self, uri: Uri, domain: str, now: float) -> tuple[Uri, list[str]]:
-        """Return the contact of an address of a served domain, and the route to it (16.5).
+    def _located(self, uri: Uri, domain: str, now: float) -> Binding:
+        """Return the preferred binding of an address of a served domain (16.5).
 
         For an address of sips it is one that is reached over TLS (RFC 5630 section 5.3).
         """
@@ -266,8 +301,7 @@ class StatelessProxy:
             found = secure
         if not found:
             raise _Refused(480)
-        best = found[0]
-        return best.uri, list(best.path)
+        return found[0]
 
     def _way_to(self, target: Uri) -> tuple[Hop, Hop]:
         """Return the next hop of a URI, and the address that it sees requests come from.

@@ -14,6 +14,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import invite
 
 from .agents import Peer, agent, note, reply
@@ -239,3 +240,49 @@ def test_a_next_hop_that_refuses_or_is_not_permitted_is_503(contact: str) -> Non
         asyncio.run(until(lambda: server.metric("sipswarm_proxy_messages_total", 'result="unsent"') >= 2))
         code, errors = server.running.end(signal.SIGTERM)
     assert (code, errors.count("Traceback")) == (0, 0), errors
+
+
+def phone() -> socket.socket:
+    """A UDP socket that waits a second for what comes."""
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind(("127.0.0.1", 0))
+    opened.settimeout(1.0)
+    return opened
+
+
+def contact_of(opened: socket.socket) -> str:
+    return f"<sip:alice@127.0.0.1:{opened.getsockname()[1]}>"
+
+
+def sent(caller: socket.socket, port: int, method: str, to: socket.socket) -> Request:
+    """Send a request of one transaction to alice until a phone has it; as it came there."""
+    tag = ";tag=callee" if method == "ACK" else ""
+    lines = (
+        f"{method} sip:alice@127.0.0.1:{port} SIP/2.0",
+        f"Via: SIP/2.0/UDP 127.0.0.1:{caller.getsockname()[1]};branch=z9hG4bK-one-call",
+        *("Max-Forwards: 70", "From: <sip:carol@127.0.0.1>;tag=1", f"To: <sip:alice@127.0.0.1>{tag}"),
+        *("Call-ID: one-call", f"CSeq: 1 {method}", "Content-Length: 0"),
+    )
+    for _ in range(20):
+        caller.sendto("\r\n".join((*lines, "", "")).encode(), ("127.0.0.1", port))
+        with suppress(TimeoutError):
+            while True:
+                message = parse(to.recv(65536))
+                if isinstance(message, Request) and message.method == method:
+                    return message
+    raise AssertionError(f"no {method} came")
+
+
+def test_cancel_repetition_and_ack_go_to_the_phone_that_rings_whoever_has_registered_meanwhile() -> None:
+    with serving("proxy", *BOTH, "--registrar") as server, phone() as first, phone() as second, phone() as caller:
+        port = server.ports["udp"]
+        ask(port, f"Contact: {contact_of(first)};q=0.5")
+        branch = sent(caller, port, "INVITE", first).branch
+        ask(port, f"Contact: {contact_of(second)};q=0.9")
+        for method in ("INVITE", "CANCEL"):
+            assert sent(caller, port, method, first).branch == branch
+        ask(port, "Contact: *", "Expires: 0")
+        assert sent(caller, port, "ACK", first).branch == branch
+        second.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            second.recv(65536)

@@ -432,3 +432,67 @@ def test_a_request_that_could_not_be_sent_on_gets_the_503_of_its_next_hop() -> N
     others = StatelessProxy(replace(SETTINGS, key=b"another key of 1")).take_loss(onward.data)
     assert others is not None
     assert StatelessProxy(replace(SETTINGS, key=b"another key of 1")).take_response(others) is None
+
+
+# ---- bindings that change meanwhile
+
+
+def test_a_request_and_what_belongs_to_it_go_to_one_contact_whatever_is_registered_meanwhile() -> None:
+    hosts = ["192.0.2.20"]
+
+    def locate_now(uri: Uri, domain: str, now: float) -> Sequence[Binding]:
+        return [Binding(NameAddr.parse(f"<sip:bob@{each}>"), 9999.0, "one", 1) for each in hosts]
+
+    proxy = StatelessProxy(replace(SETTINGS, locate=locate_now))
+
+    def way(request: Request, now: float) -> str | int:
+        onward = proxy.take(request, CALLER, OURS["udp"], now)
+        if isinstance(onward, Response):
+            return onward.status
+        assert isinstance(onward, Forward), onward
+        return onward.hop.host
+
+    assert way(request_of(), 0.0) == "192.0.2.20"
+    hosts[:] = ["192.0.2.21"]
+    assert [way(request_of(method=method), 200.0) for method in ("INVITE", "CANCEL")] == ["192.0.2.20"] * 2
+    hosts.clear()
+    assert way(request_of(method="ACK", to_tag="callee"), 250.0) == "192.0.2.20"
+    other = parse(request_of().to_bytes().replace(b"776asdhds", b"other"))
+    assert isinstance(other, Request)
+    assert way(other, 250.0) == 480
+    hosts[:] = ["192.0.2.22"]
+    assert way(request_of(), 300.0) == "192.0.2.22"
+
+
+def test_a_request_that_is_refused_before_it_goes_on_takes_no_place_among_the_choices() -> None:
+    refusal = Response.to_request(request_of(), 407, to_tag="x")
+    asked: list[str] = []
+
+    def judge(request: Request) -> Response | None:
+        asked.append(request.method)
+        return refusal if len(asked) == 1 else None
+
+    def nobody(uri: Uri, domain: str, now: float) -> Sequence[Binding] | None:
+        return PHONES["bob"] if len(asked) > 1 else None
+
+    proxy = StatelessProxy(replace(SETTINGS, judge=judge, locate=nobody))
+    assert proxy.take(request_of(), CALLER, OURS["udp"], 0.0) is refusal
+    assert isinstance(proxy.take(request_of(), CALLER, OURS["udp"], 0.0), Forward)
+    assert proxy.take(request_of("sip:192.0.2.1", method="OPTIONS"), CALLER, OURS["udp"], 0.0) is Decision.PASS
+    assert asked == ["INVITE", "INVITE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error"),
+    [
+        ("is_own", "192.0.2.1", TypeError),
+        ("egress", None, TypeError),
+        ("domain_of", {"example.org"}, TypeError),
+        ("locate", {}, TypeError),
+        ("judge", True, TypeError),
+        ("next_hop", "<sip:", ValueError),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_an_error_at_once(name: str, given: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
+        replace(SETTINGS, **{name: given})  # type: ignore[arg-type]
