@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -46,11 +47,16 @@ class BindingFile:
         self._descriptor = -1
         self._kept = read(path)
 
-    def restore(self, store: LocationStore) -> None:
-        """Give a store the bindings of the file that have not ended, and write the file anew."""
+    def restore(self, store: LocationStore, longest: float = inf) -> None:
+        """Give a store the bindings of the file that have not ended, and write the file anew.
+
+        Args:
+            longest: seconds that a binding lasts at most: the wall clock may have been set back, or less is granted now.
+        """
         shift, now = self._now() - self._wall(), self._now()
         for address, rows in self._kept.items():
-            bindings = [each for row in rows if (each := _binding(row, shift)) is not None and each.expires_at > now]
+            found = [each for row in rows if (each := _binding(row, shift)) is not None and each.expires_at > now]
+            bindings = [each._replace(expires_at=min(each.expires_at, now + longest)) for each in found]
             if bindings:
                 store.restore(address, bindings)
         self._kept = {}

@@ -86,7 +86,7 @@ class RegistrarRobot(Application):
         self.store = LocationStore(changed=self._file.note if self._file is not None else None)
         """The bindings, by which a proxy of the same worker finds the users."""
         if self._file is not None:
-            self._file.restore(self.store)
+            self._file.restore(self.store, config.expires[2])
         self._next_sweep = now() + SWEEP
         context = arrivals.auth
         least, usual, most = config.expires

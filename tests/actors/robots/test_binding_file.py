@@ -120,3 +120,16 @@ def test_a_file_that_cannot_be_written_is_an_error_before_anything_starts(
             need_writable(str(tmp_path / "bindings"))
     denied.clear()
     need_writable(str(tmp_path / "bindings"))
+
+
+def test_a_restored_binding_lasts_no_longer_than_one_that_is_made_now(tmp_path: Path) -> None:
+    path = tmp_path / "bindings"
+    store, file = store_of(Clock(0.0), path)
+    store.replace("bob", [binding("short", 60.0), binding("long", 7200.0)])
+    file.close()
+    saved = path.read_bytes()
+    for wall, longest, left in ((1_700_000_000.0, 300.0, [60, 300]), (1_699_990_000.0, 7200.0, [7200, 7200])):
+        clock, later = Clock(5.0, wall), LocationStore()
+        clock.file(path).restore(later, longest)
+        assert [each.remaining(5.0) for each in later.in_order("bob", 5.0)] == left
+        path.write_bytes(saved)
