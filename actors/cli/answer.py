@@ -110,8 +110,11 @@ def run_answer(
     node = run.NodeRun(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
-        if robot is not None and robot.file:  # no other robot reads its file again
+        if (robot is not None and robot.file) or (server is not None and server.users):  # nothing else is read again
             node.reload()
+        elif server is not None:
+            text = f"sipswarm {verb}: SIGHUP reads the file of --users again, and none is given"
+            echo(text, err=True, level="INFO")
         if cdr is not None:
             cdr.reopen()
 

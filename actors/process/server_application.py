@@ -1,7 +1,9 @@
 """The registrar and the proxy of a call worker; each gets the parts of the worker that it uses."""
 
+import signal
 from functools import partial
 
+from ..bus.messages import Reloaded
 from ..call_worker.worker import CallWorker
 from ..config import ServerConfig
 from ..robots.blocking import BlockingRobot
@@ -10,13 +12,14 @@ from ..robots.next_hops import NextHops
 from ..robots.proxy import ProxyRobot
 from ..robots.registrar import RegistrarRobot
 from ..robots.relayed_calls import RelayedCalls
+from ..robots.user_list import UserList
 
 
 def install_server(worker: CallWorker, config: ServerConfig) -> None:
     """Give a call worker its servers; a proxy beside a registrar finds the users by its bindings."""
     output, totals = worker.output, worker.totals
     domains = Domains(config, output.addresses.is_ours, [hop.port for hop in output.hops])
-    store = None
+    registrar = None
     if config.registrar:
         registrar = RegistrarRobot(
             config,
@@ -26,7 +29,6 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
             kept=config.file or worker.config.shared_file("bindings"),
             bindings=totals.cell("sipswarm_registrar_bindings"),
         )
-        store = registrar.store
         worker.applications.add(registrar)
     if config.proxy:
 
@@ -54,7 +56,7 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
             domains,
             worker.arrivals,
             output,
-            store=store,
+            store=registrar.store if registrar is not None else None,
             relayed=relayed,
             now=worker.actor_loop.now,
             next_hops=NextHops(output, partial(worker.actor_loop.spawn, what="the look-up of a next hop")),
@@ -63,3 +65,15 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
         worker.applications.add(proxy)
     if config.block or config.block_agents or config.drop_agents or config.drop_above:
         worker.applications.add(BlockingRobot(config, worker.arrivals))
+    if config.users and worker.tell is not None:  # an embedded node leaves the signals to its user
+        users = UserList(
+            domains,
+            registrar.forget_strangers if registrar is not None else lambda: 0,
+            lambda problem: _tell_reloaded(worker, problem),
+        )
+        worker.actor_loop.loop.add_signal_handler(signal.SIGHUP, users.reload)
+
+
+def _tell_reloaded(worker: CallWorker, problem: str) -> None:
+    if worker.tell is not None:
+        worker.tell(Reloaded(problem))

@@ -41,8 +41,22 @@ class Domains:
         self._names = tuple(each.lower() for each in named)
         self._is_ours = is_ours
         self._ports = frozenset(ports)
+        self._path = config.users
         self.users: Mapping[str, str] | None = users_of(config.users) if config.users else None
         """The password of each user; None = there is no list, and everybody is one."""
+
+    def reload(self) -> None:
+        """Read the list of users again; without one nothing is done.
+
+        Raises:
+            ConfigurationError: as for `users_of`; the users before stay.
+        """
+        if self._path:
+            self.users = users_of(self._path)
+
+    def password_of(self, user: str) -> str | None:
+        """Return the password that a user has now; None when there is no such user."""
+        return None if self.users is None else self.users.get(user)
 
     def domain_of(self, host: str) -> str | None:
         """Return the domain that a host stands for; None for one that is not served."""
@@ -57,5 +71,8 @@ class Domains:
 
     @property
     def knows(self) -> Callable[[str], bool] | None:
-        """Whether there is a user of a name; None = everybody is one."""
-        return None if self.users is None else self.users.__contains__
+        """Whether there is a user of a name, also after `reload`; None = everybody is one."""
+        return None if self.users is None else self._has
+
+    def _has(self, user: str) -> bool:
+        return self.users is not None and user in self.users

@@ -15,7 +15,7 @@ from sipswarm.sipcore.auth.digest_server import DigestServer, Outcome, Verdict
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.server.filters import Authorize, Decision
-from sipswarm.sipcore.server.location import LocationStore
+from sipswarm.sipcore.server.location import LocationStore, user_of
 from sipswarm.sipcore.server.redirect import Redirect
 from sipswarm.sipcore.server.registrar import EXTENSIONS, Registrar, RegistrarSettings
 
@@ -53,8 +53,7 @@ def authorizer(context: AuthContext, config: ServerConfig, domains: Domains, *, 
         require_qop=False,
         other_uri=named(lambda host: domains.domain_of(host) is not None),
     )
-    lookup = (domains.users or {}).get
-    return Authorize(server, lookup, tag_key=context.tag_key, on_refusal=refused)
+    return Authorize(server, domains.password_of, tag_key=context.tag_key, on_refusal=refused)
 
 
 class RegistrarRobot(Application):
@@ -81,12 +80,14 @@ class RegistrarRobot(Application):
         bindings: Cell,
     ) -> None:
         self._now = now
+        self._domains = domains
         self._shown = bindings
         self._file = BindingFile(kept, now, time.time) if kept else None
         self.store = LocationStore(changed=self._file.note if self._file is not None else None)
         """The bindings, by which a proxy of the same worker finds the users."""
         if self._file is not None:
             self._file.restore(self.store, config.expires[2])
+        self.forget_strangers()
         self._next_sweep = now() + SWEEP
         context = arrivals.auth
         least, usual, most = config.expires
@@ -124,6 +125,14 @@ class RegistrarRobot(Application):
         if isinstance(decided, Response):
             self._arrivals.answer(decided, record)
         return decided is not Decision.PASS
+
+    def forget_strangers(self) -> int:
+        """Remove the bindings of those who are no users any more, and return the number of their addresses."""
+        knows = self._domains.knows
+        gone = [] if knows is None else [each for each in self.store.addresses if not knows(user_of(each))]
+        for address in gone:
+            self.store.replace(address, ())
+        return len(gone)
 
     def update_gauges(self) -> None:
         """Take out what has ended, show the number of bindings, and tidy their file up."""

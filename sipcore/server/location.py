@@ -12,7 +12,7 @@ from math import ceil
 from typing import Final, NamedTuple, final
 
 from ..message.fields import NameAddr
-from ..message.uri import Uri, escape
+from ..message.uri import Uri, escape, unescape
 from .checks import check_optional_function
 
 USER_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
@@ -65,6 +65,11 @@ def address_key(uri: Uri, domain: str = "") -> str:
     """
     user = escape(uri.user or "", USER_CHARACTERS)
     return f"{user}@{domain or uri.host.lower()}"
+
+
+def user_of(address: str) -> str:
+    """Return the user of an address-of-record, as `address_key` makes it, with escapes decoded."""
+    return unescape(address.rpartition("@")[0])
 
 
 def is_secure(uri: Uri) -> bool:

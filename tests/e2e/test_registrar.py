@@ -295,3 +295,44 @@ def test_an_address_of_sips_is_not_found_at_a_contact_over_udp(verb: list[str]) 
         assert (response.status, response.headers.get("Warning")) == (480, '380 sipswarm "SIPS Not Allowed"')
         with pytest.raises(BlockingIOError):
             phone.recv(65536)
+
+
+def test_sighup_reads_the_users_again_and_who_is_gone_is_bound_no_more(tmp_path: Path) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text(USERS)
+
+    async def scenario(server: Server) -> None:
+        async def bound(number: int) -> None:
+            await until(lambda: server.metric("sipswarm_registrar_bindings") == number)
+
+        uri = f"sip:127.0.0.1:{server.ports['udp']}"
+        async with (
+            agent("sip:alice@127.0.0.1", auth=("alice", "secret")) as alice,
+            agent("sip:bob@127.0.0.1", auth=("bob", "other")) as bob,
+            agent("sip:alice@127.0.0.1", auth=("alice", "new")) as again,
+        ):
+            assert [await each.register(uri, expires=300) for each in (alice, bob)] == [300, 300]
+            await bound(2)
+            users.write_text("user,password\nalice,new\n")
+            server.running.process.send_signal(signal.SIGHUP)
+            await bound(1)
+            for each in (alice, bob):
+                with pytest.raises(CallRejected):
+                    await each.register(uri, expires=600)
+            assert await again.register(uri, expires=300) == 300
+            await bound(2)
+            users.write_text("user\nalice\n")
+            server.running.process.send_signal(signal.SIGHUP)
+            assert await again.register(uri, expires=600) == 600
+
+    with serving("registrar", "--listen", "udp:127.0.0.1:0", "--users", str(users)) as server:
+        asyncio.run(asyncio.wait_for(scenario(server), 60))
+        code, errors = server.running.end(signal.SIGTERM)
+    assert (code, errors.count("Traceback")) == (0, 0), errors
+    assert "there is no column password" in errors
+
+
+def test_sighup_without_users_says_that_it_reads_nothing() -> None:
+    with serving("registrar", "--listen", "udp:127.0.0.1:0") as server:
+        code, errors = server.running.end(signal.SIGHUP, signal.SIGTERM)
+    assert (code, "SIGHUP reads the file of --users again" in errors) == (0, True), errors
