@@ -105,6 +105,8 @@ def _read_dialog_fields(request: Request) -> None:
     for contact in request.contacts:
         if contact.is_wildcard and request.method != "REGISTER":
             raise ParseError("Contact * outside REGISTER")
+    if request.method == "SUBSCRIBE" and request.to_tag is None and not request.contacts:
+        raise ParseError("SUBSCRIBE has no Contact")  # RFC 6665 section 3.1.1: its NOTIFYs go there
     _ = request.vias
     keys = request.headers.keys
     forms_dialog = "record-route" in keys and request.method in _DIALOG_FORMING

@@ -159,7 +159,7 @@ class Notifier:
             "_number",
             "_out",
         ),
-        *("_reason", "_settings", "_transmits", "_waiting", "granted", "ignored", "state", "way"),
+        *("_reason", "_required", "_settings", "_transmits", "_waiting", "granted", "ignored", "state", "way"),
     )
 
     def __init__(self, request: Request, settings: NotifierSettings, tokens: Tokens, tag: str, now: float) -> None:
@@ -173,6 +173,7 @@ class Notifier:
         local = f"{NameAddr.parse(request.headers.get('To') or '')};tag={tag}"
         self._dialog = Dialog.of_request(request, local, tag, settings.max_forwards)
         self._event = Event.parse(request.headers.get("Event") or "")
+        self._required = frozenset(tag.lower() for tag in request.require)
         self.way = self._aimed()
         """Where NOTIFYs go, and the local side that the subscriber sees."""
         digest = DigestClient(_nobody, tokens)
@@ -351,6 +352,8 @@ class Notifier:
             if not self._dialog.has_peer(request) or self.state not in _OPEN:
                 return 481, ""
             request.check()
+            if missing := [tag for tag in request.require if tag.lower() not in self._required]:
+                return 420, f"Unsupported: {', '.join(missing)}\r\n"  # RFC 3261 section 8.2.2.3
             event = request.event
             if event is None or (event.package.lower(), event.id) != (self._event.package.lower(), self._event.id):
                 return 489, ""

@@ -381,7 +381,8 @@ class Subscription:
         if answer is None:
             status, state = self._judge(message)
             reply = Reply(message, source, flow, self._tag)
-            answer = Transmit(reply.to_bytes(status, ""), reply.hop, reply.flow)
+            extra = f"Unsupported: {', '.join(self._unsupported(message))}\r\n" if status == 420 else ""
+            answer = Transmit(reply.to_bytes(status, "", extra), reply.hop, reply.flow)
             if len(self._answers) >= _REMEMBERED:
                 del self._answers[next(iter(self._answers))]
             self._answers[key] = answer
@@ -539,6 +540,8 @@ class Subscription:
             if dialog is not None and not dialog.has_peer(request):
                 return 481, None
             request.check()
+            if self._unsupported(request):
+                return 420, None  # RFC 3261 section 8.2.2.3
             event = request.event
             if event is None or (event.package.lower(), event.id) != (self._event.package.lower(), self._event.id):
                 return 489, None
@@ -559,6 +562,12 @@ class Subscription:
             return 200, state
         except ParseError as error:
             return error.status_hint, None
+
+    def _unsupported(self, request: Request) -> list[str]:
+        """Return the option tags that a NOTIFY requires, and that its SUBSCRIBE does not support."""
+        given = [value for name, value in self.settings.headers if name.lower() in ("supported", "k")]
+        known = {tag.strip().lower() for value in given for tag in value.split(",")}
+        return [tag for tag in request.require if tag.lower() not in known]
 
     def _next_hop(self, dialog: Dialog) -> Hop:
         proxy = self.settings.hop if self.settings.proxied else None

@@ -234,3 +234,12 @@ def test_an_extension_of_one_method_may_be_required_of_that_method_only() -> Non
     ):
         refused = inspect(request(method, f"Require: {tags}"), able)
         assert (refused.status if refused is not None else 0) == status, (method, tags)
+
+
+def test_a_subscribe_without_contact_is_400_since_its_notifies_would_go_nowhere() -> None:
+    able = Capabilities(methods=("SUBSCRIBE", "MESSAGE"))
+    refused = inspect(request("SUBSCRIBE", "Event: presence"), able)
+    assert refused is not None
+    assert (refused.status, refused.reason) == (400, "Bad Request (SUBSCRIBE has no Contact)")
+    assert inspect(request("SUBSCRIBE", "Event: presence", "m: <sip:a@b>"), able) is None
+    assert inspect(request("MESSAGE"), able) is None

@@ -154,8 +154,9 @@ def test_a_refresh_is_answered_and_followed_by_the_newest_state_and_a_repetition
         (subscribe(300, 2, ("Event", "presence;id=8"), to="us"), 489),
         (subscribe(300, 2, to="other"), 481),
         (subscribe(300, 1, to="us"), 500),
+        (subscribe(300, 2, ("Require", "foo"), to="us"), 420),
     ],
-    ids=["another event", "another id", "another dialog", "out of order"],
+    ids=["another event", "another id", "another dialog", "out of order", "an extension"],
 )
 def test_what_is_no_refresh_changes_nothing(request_: Request, status: int) -> None:
     line = Line()
@@ -265,3 +266,11 @@ def test_every_row_of_the_table_leads_on_and_the_end_is_reached_from_each_state(
     assert {state for state, _ in TRANSITIONS} == set(State)
     for state in (State.PENDING, State.ACTIVE, State.CLOSING):
         assert TRANSITIONS[state, Input.GONE] == (State.TERMINATED, Action.FINISH)
+
+
+def test_a_refresh_may_require_what_the_first_request_did() -> None:
+    line = Line(subscribe(3600, 1, ("Require", "eventlist")))
+    line.take(subscribe(300, 2, ("Require", "EventList"), to="us"))
+    line.take(subscribe(300, 3, ("Require", "eventlist, foo"), to="us"))
+    assert [each.status for each in line.answers] == [200, 420]
+    assert line.answers[1].headers.get("Unsupported") == "foo"

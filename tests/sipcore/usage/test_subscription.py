@@ -559,3 +559,15 @@ def test_an_abandoned_subscription_sends_nothing_and_refuses_notifies() -> None:
     assert (line.it.state, line.it.deadline) == (State.TERMINATED, None)
     line.notify(0.2, "active")
     assert line.answers[-1].status == 481
+
+
+def test_a_notify_that_requires_what_is_not_supported_is_420_and_changes_nothing() -> None:
+    line = active()
+    assert line.notify(1.0, "terminated;reason=noresource", Require="foo, eventlist") == []
+    assert (line.answers[-1].status, line.answers[-1].headers.get("Unsupported")) == (420, "foo, eventlist")
+    assert line.it.state is State.ACTIVE
+    able = active(replace(SETTINGS, headers=(("k", "eventlist, 100rel"),)))
+    assert [type(each) for each in able.notify(1.0, "active;expires=600", Require="EventList")] == [Notified]
+    assert able.answers[-1].status == 200
+    assert able.notify(2.0, "active;expires=600", Require="eventlist, foo") == []
+    assert able.answers[-1].headers.get("Unsupported") == "foo"
