@@ -66,6 +66,13 @@ class ServerConfig:
     record_route: bool = option(
         False, "--record-route", check=Flag(), about="Stay in the way of the later requests of each dialog."
     )
+    nat: bool = option(
+        False,
+        "--nat",
+        check=Flag(),
+        about="Answer and reach phones whose Contact names another host by the address and connection that they send "
+        "from; includes --record-route.",
+    )
     relay_media: bool = option(
         False,
         "--relay-media",

@@ -8,6 +8,7 @@ from ..call_worker.worker import CallWorker
 from ..config import ServerConfig
 from ..robots.blocking import BlockingRobot
 from ..robots.domains import Domains
+from ..robots.nat import NatSources
 from ..robots.next_hops import NextHops
 from ..robots.proxy import ProxyRobot
 from ..robots.registrar import RegistrarRobot
@@ -19,6 +20,7 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
     """Give a call worker its servers; a proxy beside a registrar finds the users by its bindings."""
     output, totals = worker.output, worker.totals
     domains = Domains(config, output.addresses.is_ours, [hop.port for hop in output.hops])
+    nat = NatSources(worker.arrivals) if config.nat else None
     registrar = None
     if config.registrar:
         registrar = RegistrarRobot(
@@ -28,6 +30,7 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
             worker.actor_loop.now,
             kept=config.file or worker.config.shared_file("bindings"),
             bindings=totals.cell("sipswarm_registrar_bindings"),
+            source_of=nat.source_of if nat is not None else None,
         )
         worker.applications.add(registrar)
     if config.proxy:
@@ -63,6 +66,8 @@ def install_server(worker: CallWorker, config: ServerConfig) -> None:
             count=count,
         )
         worker.applications.add(proxy)
+    if nat is not None:
+        nat.install()
     if config.block or config.block_agents or config.drop_agents or config.drop_above:
         worker.applications.add(BlockingRobot(config, worker.arrivals))
     if config.users and worker.tell is not None:  # an embedded node leaves the signals to its user

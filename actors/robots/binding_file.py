@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
+from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.server.location import Binding, LocationStore
 
 from ..errors import ConfigurationError
@@ -51,7 +52,7 @@ class BindingFile:
         """Give a store the bindings of the file that have not ended, and write the file anew.
 
         Args:
-            longest: seconds that a binding lasts at most: the wall clock may have been set back, or less is granted now.
+            longest: seconds that a binding lasts at most: the wall clock may have gone back, or less is granted now.
         """
         shift, now = self._now() - self._wall(), self._now()
         for address, rows in self._kept.items():
@@ -110,6 +111,7 @@ class BindingFile:
                 "call_id": each.call_id,
                 "cseq": each.cseq,
                 "path": each.path,
+                **({} if each.source is None else {"source": each.source}),
             }
             for each in bindings
         ]
@@ -174,6 +176,11 @@ def _binding(row: Any, shift: float) -> Binding | None:
     try:
         contact = NameAddr.parse(str(row["contact"]))
         path = tuple(str(each) for each in row["path"])
-        return Binding(contact, float(row["until"]) + shift, str(row["call_id"]), int(row["cseq"]), path)
+        ends = float(row["until"]) + shift
+        binding = Binding(contact, ends, str(row["call_id"]), int(row["cseq"]), path)
+        if "source" not in row:
+            return binding
+        transport, host, port = row["source"]  # without the connection: another one may have its number by now
+        return binding._replace(source=Hop(str(transport), str(host), int(port)))
     except (ParseError, ValueError, TypeError, KeyError):
         return None

@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.server.filters import Decision, names_another
 from sipswarm.sipcore.server.location import Binding, LocationStore, address_key
+from sipswarm.sipcore.server.nat import Reached
 from sipswarm.sipcore.server.proxy import Forward, Lookup, ProxySettings, StatelessProxy
 from sipswarm.sipcore.transaction.stateless import stateless_tag
 
@@ -84,10 +85,11 @@ class ProxyRobot(Application):
             domain_of=domains.domain_of,
             locate=self._locate if store is not None else None,
             next_hop=_loose(config.next_hop) if config.next_hop else "",
-            record_route=config.record_route or config.relay_media,
+            record_route=config.record_route or config.relay_media or config.nat,
             looks_up=True,
             realm=config.realm if config.auth else "",
             judge=self._challenge if config.auth else None,
+            nat=config.nat,
         )
         self._proxy = StatelessProxy(settings)
         arrivals.serve(replace(arrivals.policy, options_status=200, relay=self._take_first))
@@ -96,11 +98,11 @@ class ProxyRobot(Application):
         """Send a message on, or refuse it; False = it is for the node itself."""
         local = self._output.addresses.at(record.listener, record.local, record.host)
         if isinstance(message, Response):
-            back = self._proxy.take_response(message)
+            back = self._proxy.take_response(message, Reached(source, record.flow))
             if back is not None:
                 self._send_back(message, back, source, local)
             return back is not None
-        onward = self._proxy.take(message, source, local.seen, now, way=_way_of(record))
+        onward = self._proxy.take(message, source, local.seen, now, _way_of(record), flow=record.flow)
         if onward is Decision.PASS:
             return False
         if onward is Decision.DROP:
@@ -128,7 +130,8 @@ class ProxyRobot(Application):
         self, message: Request, source: Hop, local: LocalAddress, record: SipReceived, hops: tuple[Hop, ...]
     ) -> None:
         """Send a request on whose next hop was looked up."""
-        onward = self._proxy.take(message, source, local.seen, self._now(), way=_way_of(record), hops=hops)
+        now, way = self._now(), _way_of(record)
+        onward = self._proxy.take(message, source, local.seen, now, way, hops=hops, flow=record.flow)
         self._go_on(message, onward, source, local, record)
 
     def _go_on(
@@ -171,7 +174,7 @@ class ProxyRobot(Application):
             return
         there = addresses.toward(listener, onward.hop.host)
         peer = Peer((source.host,), (onward.hop.host,) if onward.chosen else ())
-        send = partial(self._depart, there, 0, peer)
+        send = partial(self._depart, there, onward.flow, peer)
         if self._relayed is None:
             send(onward)
         else:

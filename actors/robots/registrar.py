@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.server.filters import Authorize, Decision
 from sipswarm.sipcore.server.location import LocationStore, user_of
+from sipswarm.sipcore.server.nat import Reached
 from sipswarm.sipcore.server.redirect import Redirect
 from sipswarm.sipcore.server.registrar import EXTENSIONS, Registrar, RegistrarSettings
 
@@ -64,6 +65,7 @@ class RegistrarRobot(Application):
         arrivals: of incoming requests.
         now: monotonic seconds.
         kept: path of the file of bindings; empty = they are kept nowhere.
+        source_of: returns where a request came from, for contacts behind a NAT; None = their URIs lead to them.
         bindings: shows their number.
     """
 
@@ -78,9 +80,11 @@ class RegistrarRobot(Application):
         *,
         kept: str,
         bindings: Cell,
+        source_of: Callable[[Request], Reached | None] | None = None,
     ) -> None:
         self._now = now
         self._domains = domains
+        self._source_of = source_of
         self._shown = bindings
         self._file = BindingFile(kept, now, time.time) if kept else None
         self.store = LocationStore(changed=self._file.note if self._file is not None else None)
@@ -115,7 +119,8 @@ class RegistrarRobot(Application):
             if isinstance(judged, Response):
                 return judged
             user = judged
-        return self._registrar.take(request, now, user=user, date=formatdate(usegmt=True))
+        reached = self._source_of(request) if self._source_of is not None else None
+        return self._registrar.take(request, now, user=user, date=formatdate(usegmt=True), reached=reached)
 
     def _take_first(self, message: Request | Response, source: Hop, record: SipReceived, now: float) -> bool:
         """Answer a request that is redirected; False = the message is no such request."""

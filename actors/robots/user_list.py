@@ -18,9 +18,7 @@ class UserList:
         reloaded: gets the fault at the end of each reload, empty = none.
     """
 
-    def __init__(
-        self, domains: Domains, forget_strangers: Callable[[], int], reloaded: Callable[[str], None]
-    ) -> None:
+    def __init__(self, domains: Domains, forget_strangers: Callable[[], int], reloaded: Callable[[str], None]) -> None:
         self._domains = domains
         self._forget_strangers = forget_strangers
         self._reloaded = reloaded

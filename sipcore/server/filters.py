@@ -9,7 +9,7 @@ has a bound. It uses no sockets and keeps no clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, final
 
@@ -52,6 +52,19 @@ def is_own_ack(request: Request, tag_key: bytes) -> bool:
         tag_key: secret of the To tags of these responses.
     """
     return request.method == "ACK" and request.to_tag == stateless_tag(request, tag_key)
+
+
+def refusal(
+    request: Request, status: int, tag_key: bytes, reason: str | None = None, extra: Sequence[tuple[str, str]] = ()
+) -> Response:
+    """Return the stateless response that refuses a request (RFC 3261 section 8.2.7).
+
+    Args:
+        tag_key: secret of the To tag, at most 32 octets.
+        reason: phrase; None = the usual one.
+        extra: further headers, (name, value) each.
+    """
+    return Response.to_request(request, status, reason, to_tag=stateless_tag(request, tag_key), extra=extra)
 
 
 def names_another(request: Request, user: str, domain_of: Callable[[str], str | None]) -> bool:
@@ -186,7 +199,7 @@ class Authorize:
             self._on_refusal(verdict)
         user = request.from_.uri.user or ""
         status, extra = self._server.refusal(verdict, now, source=host, user=user)
-        return Response.to_request(request, status, to_tag=stateless_tag(request, self._tag_key), extra=extra)
+        return refusal(request, status, self._tag_key, extra=extra)
 
     def _key(self, request: Request, host: str) -> tuple[str, ...]:
         """Return what a repetition has in common with its request, and nothing else has."""
@@ -254,7 +267,7 @@ class Blocker:
         if not status:
             return Decision.PASS
         extra = [("Allow", self._allow)] if status == 405 else []
-        return Response.to_request(request, status, to_tag=stateless_tag(request, self._tag_key), extra=extra)
+        return refusal(request, status, self._tag_key, extra=extra)
 
 
 @final

@@ -12,6 +12,7 @@ from math import ceil
 from typing import Final, NamedTuple, final
 
 from ..message.fields import NameAddr
+from ..message.hop import Hop
 from ..message.uri import Uri, escape, unescape
 from .checks import check_optional_function
 
@@ -32,6 +33,10 @@ class Binding(NamedTuple):
     """CSeq number of that REGISTER."""
     path: tuple[str, ...] = ()
     """Route values toward the contact (RFC 3327), the first hop first."""
+    source: Hop | None = None
+    """Where its REGISTER came from, and requests for it go; None = where its URI and path name."""
+    flow: int = 0
+    """Number of the connection that its REGISTER came by; 0 = any to `source`."""
 
     @property
     def uri(self) -> Uri:

@@ -18,25 +18,33 @@ from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..message.fields import NameAddr, Via
-from ..message.headers import Headers
 from ..message.hop import Hop, bracketed
 from ..message.messages import Request, Response
-from ..message.parser import parse
 from ..message.tokens import MAGIC_COOKIE
 from ..message.uri import Uri
-from ..transaction.stateless import stateless_tag
 from .checks import check_function, check_optional_function
 from .choices import Choices
-from .filters import Decision, is_own_ack
+from .filters import Decision, is_own_ack, refusal
 from .location import SIPS_NOT_ALLOWED, Binding, is_secure
+from .nat import TARGETS, Reach, Reached, contacts_of
+from .ways import (
+    TRANSPORTS,
+    as_sips,
+    drop_credentials,
+    hop_of,
+    is_open,
+    loss_of,
+    postprocessed,
+    reached_by,
+    set_routes,
+    usual_port,
+    way_back,
+)
 
 MAX_FORWARDS: Final = 70
 """Max-Forwards of a request that came without (RFC 3261 section 16.6, step 3)."""
 RECORDED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
 """Methods whose requests get a Record-Route: they form a dialog, or refresh its target."""
-TRANSPORTS: Final = ("udp", "tcp", "tls")
-UNREACHED: Final = "Service Unavailable (the next hop was not reached)"
-"""Reason of the 503 to a request that could not be sent on."""
 DIALOG: Final = "dialog"
 """Parameter of this proxy's Record-Route where requests are challenged: signed over the Call-ID."""
 WAY: Final = "way"
@@ -54,6 +62,8 @@ class Forward(NamedTuple):
     """Of a response the `way` that was given with its request; empty for a request."""
     chosen: bool
     """The user of the proxy chose this hop (`ProxySettings.next_hop`), no message did."""
+    flow: int = 0
+    """Of a request: number of the connection that it goes by; 0 = any to the hop."""
 
 
 @final
@@ -80,6 +90,9 @@ class ProxySettings:
     """Whether the caller looks names without port up by itself (`Lookup`); False = they are names of hosts."""
     realm: str = ""
     """Realm whose Proxy-Authorization ends here (22.3); empty = none does. See `StatelessProxy.is_within`."""
+    nat: bool = False
+    """Whether peers whose Contact names another host than they send from are reached by the source of their messages
+    (`nat`); demands `record_route`."""
     judge: Callable[[Request], Response | None] | None = None
     """Called with each request that is to go on, before its target is sought; returns the response that refuses it
     (16.3, step 6). None = all go on."""
@@ -89,13 +102,15 @@ class ProxySettings:
 
         Raises:
             TypeError: what is to be called is no function.
-            ValueError: `next_hop` is no Route value.
+            ValueError: `next_hop` is no Route value, or `nat` stands without `record_route`.
         """
         check_function("is_own", self.is_own, "a host and a port")
         check_function("egress", self.egress, "a hop")
         check_function("domain_of", self.domain_of, "a host")
         check_optional_function("locate", self.locate, "a Request-URI, its domain and the time")
         check_optional_function("judge", self.judge, "a request")
+        if self.nat and not self.record_route:
+            raise ValueError("nat needs record_route: else later requests of a dialog do not come by here")
         if self.next_hop:
             try:
                 NameAddr.parse(self.next_hop)
@@ -127,7 +142,7 @@ class _Refused(Exception):
 class StatelessProxy:
     """A proxy that keeps nothing of what it forwards but its choices among bindings."""
 
-    __slots__ = ("_choices", "_settings")
+    __slots__ = ("_choices", "_reach", "_settings")
 
     def __init__(self, settings: ProxySettings) -> None:
         """Check the secret.
@@ -139,6 +154,7 @@ class StatelessProxy:
             raise ValueError("the key of a proxy has 16 to 32 octets")
         self._settings = settings
         self._choices = Choices()
+        self._reach = Reach(settings.key)
 
     # ---- requests
 
@@ -167,6 +183,7 @@ class StatelessProxy:
         now: float,
         way: str = "",
         hops: Sequence[Hop] | None = None,
+        flow: int = 0,
     ) -> Forward | Response | Decision | Lookup:
         """Return what becomes of a request.
 
@@ -176,6 +193,7 @@ class StatelessProxy:
             now: seconds of the clock by which bindings end.
             way: how it came, in a text of the caller's that comes back with each response; a token (RFC 3261 25.1).
             hops: what the `Lookup` of this request has found, the preferred one first; None = it was not looked up.
+            flow: number of the connection that it came by; 0 = none.
 
         Returns:
             The request as it goes on, what is to be looked up first, the response that refuses it, `Decision.PASS` for
@@ -184,7 +202,7 @@ class StatelessProxy:
         if is_own_ack(request, self._settings.key):
             return Decision.DROP
         try:
-            return self._forwarded(request, source, local, now, way, hops)
+            return self._forwarded(request, Reached(source, flow), local, now, way, hops)
         except _Refused as refused:
             status, reason, extra = refused.status, refused.reason, refused.extra
         except ParseError as error:
@@ -192,24 +210,26 @@ class StatelessProxy:
             reason = f"Bad Request ({error.reason})" if status == 400 else None
         if request.method == "ACK":
             return Decision.DROP
-        tag = stateless_tag(request, self._settings.key)
-        return Response.to_request(request, status, reason, to_tag=tag, extra=extra)
+        return refusal(request, status, self._settings.key, reason, extra)
 
     def _forwarded(
-        self, request: Request, source: Hop, local: Hop, now: float, way: str, hops: Sequence[Hop] | None
+        self, request: Request, source: Reached, local: Hop, now: float, way: str, hops: Sequence[Hop] | None
     ) -> Forward | Response | Decision | Lookup:
         """Return a request as it goes on (16.3 to 16.6)."""
         uri, routes = self._entered(request)
         served = self._domain(uri) if not routes else None
+        reached: Reached | None = None
+        if self._settings.nat:
+            uri, reached = self._reach.read(uri)
         if served is not None and not uri.user:
             return Decision.PASS
         secure = uri.scheme == "sips"
         mark = _mark(request, self._settings.key)
         self._check(request, mark)
         if self._settings.judge is not None and hops is None:
-            refusal = self._settings.judge(request)
-            if refusal is not None:
-                return refusal
+            refused = self._settings.judge(request)
+            if refused is not None:
+                return refused
         received = request.via
         branch = f"{MAGIC_COOKIE}{self._signature(request, received)}.{mark}"
         chosen = False
@@ -219,29 +239,42 @@ class StatelessProxy:
                 best = self._located(uri, served, now)
                 self._choices.keep(branch, request.method, best, now)
             uri, routes = best.uri, list(best.path)
-        if not routes and self._settings.next_hop and served is None:
+            reached = reached_by(best) if self._settings.nat else None
+        if routes:
+            reached = None  # the next router knows the way on
+        elif reached is None and self._settings.next_hop and served is None:
             routes, chosen = [self._settings.next_hop], True
-        uri, routes, target = _postprocessed(uri, routes)
-        if secure:
-            target = _as_sips(target)
-        if hops is None and self._settings.looks_up and _is_open(target):
+        uri, routes, target = postprocessed(uri, routes)
+        if reached is not None:
+            hops = (reached.hop,)
+            if secure and reached.hop.transport != "tls":
+                raise _Refused(480, SIPS_NOT_ALLOWED)
+        elif secure:
+            over_tls = as_sips(target)
+            if over_tls is None:
+                raise _Refused(480, SIPS_NOT_ALLOWED)
+            target = over_tls
+        if hops is None and self._settings.looks_up and is_open(target):
             return Lookup(target, mark)
         hop, out = self._way_to(target) if hops is None else self._way_by(hops)
         headers = request.headers.copy()
-        _set_routes(headers, routes)
+        set_routes(headers, routes)
         limit = request.max_forwards
         headers.set("Max-Forwards", str(MAX_FORWARDS if limit is None else limit - 1))
         if self._settings.realm:
-            _drop_credentials(headers, self._settings.realm)
+            drop_credentials(headers, self._settings.realm)
         if self._settings.record_route and request.method in RECORDED:
-            self._record(headers, uri, local, out, request.call_id)
+            for value in self._recorded(uri, local, out, request.call_id):
+                headers.insert_first("Record-Route", value)
+        if self._settings.nat and request.method in TARGETS and len(request.vias) == 1:
+            self._reach.write(headers, contacts_of(request), source)
         onward = Request(request.method, str(uri), headers, request.body)
-        onward.note_source(source.host, source.port)
+        onward.note_source(source.hop.host, source.hop.port)
         params: dict[str, str | None] = {"branch": branch}
         if way:
             params[WAY] = way
         headers.insert_first("Via", str(Via(out.transport.upper(), out.host, out.port, params)))
-        return Forward(onward.to_bytes(), hop, "", chosen)
+        return Forward(onward.to_bytes(), hop, "", chosen, 0 if reached is None else reached.flow)
 
     def _entered(self, request: Request) -> tuple[Uri, list[str]]:
         """Return Request-URI and Route values after what names this proxy is taken out of them (16.4)."""
@@ -262,7 +295,7 @@ class StatelessProxy:
         return self._is_own(host, uri) or (uri.port is None and self._settings.domain_of(host) is not None)
 
     def _is_own(self, host: str, uri: Uri) -> bool:
-        return self._settings.is_own(host, uri.port or _usual_port(uri))
+        return self._settings.is_own(host, uri.port or usual_port(uri))
 
     def _domain(self, uri: Uri) -> str | None:
         """Return the served domain that a Request-URI is of; None for one that goes elsewhere."""
@@ -326,13 +359,18 @@ class StatelessProxy:
                 return hop, out
         raise _Refused(503, reason="Service Unavailable (no way to the next hop)")
 
-    def _record(self, headers: Headers, uri: Uri, local: Hop, out: Hop, call_id: str) -> None:
-        """Write Record-Route: one value, or two where the dialog changes the address or transport here (RFC 5658)."""
+    def _recorded(self, uri: Uri, local: Hop, out: Hop, call_id: str) -> list[str]:
+        """Return the Record-Route values, the lowest first.
+
+        There is one, or two where the dialog changes the address or transport here (RFC 5658).
+        """
         scheme = "sips" if uri.scheme == "sips" else "sip"
         mark = f";{DIALOG}={self._dialog_mark(call_id)}" if self._settings.realm else ""
+        values = []
         for hop in dict.fromkeys((local, out)):
             transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
-            headers.insert_first("Record-Route", f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr{mark}>")
+            values.append(f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr{mark}>")
+        return values
 
     def _signature(self, message: Request | Response, via: Via) -> str:
         """Return the first part of the branch.
@@ -354,20 +392,14 @@ class StatelessProxy:
         Returns:
             The response as it would have come, for `take_response`; None for an ACK, and for what is no request.
         """
-        try:
-            request = parse(data)
-            if not isinstance(request, Request) or request.method == "ACK":
-                return None
-            headers = request.headers.copy()
-            headers.remove_first("Via")
-            tag = stateless_tag(Request(request.method, request.uri, headers), self._settings.key)
-            response = parse(Response.to_request(request, 503, UNREACHED, to_tag=tag).to_bytes())
-        except ParseError:
-            return None
-        return response if isinstance(response, Response) else None
+        return loss_of(data, self._settings.key)
 
-    def take_response(self, response: Response) -> Forward | None:
-        """Return a response as it goes on (16.7, 18.2.2); None for one that this proxy has sent no request for."""
+    def take_response(self, response: Response, source: Reached | None = None) -> Forward | None:
+        """Return a response as it goes on (16.7, 18.2.2); None for one that this proxy has sent no request for.
+
+        Args:
+            source: where it came from; None = not from a peer.
+        """
         try:
             vias = response.vias
             if len(vias) < 2:
@@ -378,79 +410,13 @@ class StatelessProxy:
                 return None
             headers = response.headers.copy()
             headers.remove_first("Via")
+            forms_dialog = 100 < response.status < 300 and response.cseq.method in TARGETS
+            if self._settings.nat and source is not None and forms_dialog:
+                self._reach.write(headers, contacts_of(response), source)
             onward = Response(response.status, response.reason, headers, response.body)
-            return Forward(onward.to_bytes(), _way_back(previous), own.params.get(WAY) or "", False)
+            return Forward(onward.to_bytes(), way_back(previous), own.params.get(WAY) or "", False)
         except ParseError:
             return None
-
-
-def hop_of(uri: Uri, usual: str = "udp") -> Hop:
-    """Return the next hop of a URI, without looking names up: its host may be one (RFC 3263 section 4).
-
-    Args:
-        usual: the transport of a sip URI that names none.
-
-    Raises:
-        ParseError: 416 for a scheme or transport without one.
-    """
-    if uri.scheme not in ("sip", "sips"):
-        raise ParseError("the URI names no next hop", 416)
-    transport = uri.transport or ("tls" if uri.scheme == "sips" else usual)
-    if uri.scheme == "sips" and transport == "tcp":
-        transport = "tls"  # RFC 3261 section 26.2.2
-    if transport not in TRANSPORTS or (uri.scheme == "sips" and transport == "udp"):
-        raise ParseError("the transport of the next hop is not known here", 416)
-    return Hop(transport, uri.maddr or uri.host, uri.port or (5061 if transport == "tls" else 5060))
-
-
-def _is_open(uri: Uri) -> bool:
-    """Whether DNS chooses transport, host and port for a URI: its host is a name, and it has no port (RFC 3263 4)."""
-    host = uri.maddr or uri.host
-    return (
-        uri.scheme in ("sip", "sips") and uri.port is None and ":" not in host and not host.replace(".", "").isdigit()
-    )
-
-
-def _usual_port(uri: Uri) -> int:
-    return 5061 if uri.scheme == "sips" or uri.transport == "tls" else 5060
-
-
-def _postprocessed(uri: Uri, routes: list[str]) -> tuple[Uri, list[str], Uri]:
-    """Return Request-URI, Route values, and the URI of the next hop, which may be a strict router (16.6, step 6)."""
-    if not routes:
-        return uri, routes, uri
-    first = NameAddr.parse(routes[0])
-    if first.is_wildcard:
-        raise ParseError("an asterisk is no route")
-    if first.uri.lr:
-        return uri, routes, first.uri
-    return first.uri, [*routes[1:], f"<{uri}>"], first.uri
-
-
-def _as_sips(uri: Uri) -> Uri:
-    """Return the URI of a next hop as one of sips, which it counts as for a Request-URI of sips (16.6, step 7)."""
-    if uri.scheme != "sip":
-        return uri
-    if uri.transport not in ("", "tcp", "tls"):
-        raise _Refused(480, SIPS_NOT_ALLOWED)
-    return Uri("sips", uri.user, uri.host, uri.port, uri.params)
-
-
-def _set_routes(headers: Headers, routes: Sequence[str]) -> None:
-    if not routes:
-        headers.remove("Route")
-    elif list(routes) != headers.values("route"):
-        headers.set("Route", ", ".join(routes))
-
-
-def _drop_credentials(headers: Headers, realm: str) -> None:
-    """Take out the credentials for a realm, which no further hop needs (22.3)."""
-    values = headers.get_all("proxy-authorization")
-    others = [value for value in values if f'realm="{realm}"' not in value]
-    if len(others) < len(values):
-        headers.remove("Proxy-Authorization")
-        for value in others:
-            headers.add("Proxy-Authorization", value)
 
 
 def _mark(request: Request, key: bytes) -> str:
@@ -462,14 +428,3 @@ def _mark(request: Request, key: bytes) -> str:
 def _hash(parts: Sequence[str], key: bytes, size: int) -> str:
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
     return blake2s(text, digest_size=size, key=key).hexdigest()
-
-
-def _way_back(via: Via) -> Hop:
-    """Return where responses go by a Via; its maddr is not followed (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
-    transport = via.transport.lower()
-    if transport not in TRANSPORTS:
-        raise ParseError("the transport of a Via is not known here")
-    port = via.port or (5061 if transport == "tls" else 5060)
-    if transport == "udp":
-        port = via.rport or port
-    return Hop(transport, via.received or via.host, port)

@@ -18,6 +18,7 @@ from ..message.messages import Request, Response
 from ..transaction.stateless import stateless_tag
 from .checks import check_function, check_optional_function, check_tag_key
 from .location import Binding, LocationStore, address_key
+from .nat import Reached, is_behind
 
 EXTENSIONS: Final = frozenset(("path",))
 """Option tags that a REGISTER may require."""
@@ -81,17 +82,21 @@ class Registrar:
         self._store = store
         self._settings = settings
 
-    def take(self, request: Request, now: float, *, user: str = "", date: str = "") -> Response:
+    def take(
+        self, request: Request, now: float, *, user: str = "", date: str = "", reached: Reached | None = None
+    ) -> Response:
         """Carry a REGISTER out, and return its response.
 
         Args:
             now: seconds of the clock by which bindings end.
             user: the name that authentication has proved; empty = nobody was asked.
             date: value of the Date header of a 200 (RFC 3261 section 20.17); empty = none.
+            reached: where the request came from: a contact of another host is kept with it. None = contacts are
+                reached by their URIs.
         """
         try:
             address = self._address(request, user)
-            self._change(request, address, now)
+            self._change(request, address, now, reached)
         except _Refused as refused:
             return self._answer(request, refused.status, refused.extra, refused.reason)
         except ParseError as error:
@@ -128,7 +133,7 @@ class Registrar:
             raise _Refused(404)
         return address_key(wanted.uri, domain)
 
-    def _change(self, request: Request, address: str, now: float) -> None:
+    def _change(self, request: Request, address: str, now: float, reached: Reached | None) -> None:
         """Change the bindings of an address as a request demands: steps 6 and 7."""
         contacts = request.contacts
         if "contact" in request.headers.reading.unreadable:
@@ -141,7 +146,9 @@ class Registrar:
                 raise _Refused(400, reason="Bad Request (Contact * needs Expires: 0, and stands alone)")
             after = [each for each in before if self._is_repeated(each, request)]
         else:
-            after = self._merged(request, contacts, before, now)
+            if len(request.vias) > 1:
+                reached = None  # it came by a proxy, which is no way to the contact unless it has written Path
+            after = self._merged(request, contacts, before, now, reached)
         if len(after) > self._store.most_contacts:
             raise _Refused(403, reason="Forbidden (too many contacts)")
         if after and not self._store.has_room(address):
@@ -150,7 +157,12 @@ class Registrar:
             self._store.replace(address, after)
 
     def _merged(
-        self, request: Request, contacts: Sequence[NameAddr], before: Sequence[Binding], now: float
+        self,
+        request: Request,
+        contacts: Sequence[NameAddr],
+        before: Sequence[Binding],
+        now: float,
+        reached: Reached | None,
     ) -> list[Binding]:
         after = list(before)
         path = tuple(str(NameAddr.parse(value)) for value in request.headers.values("path"))
@@ -163,7 +175,10 @@ class Registrar:
                 del after[at]
             if seconds:
                 plain = contact._replace(params={k: v for k, v in contact.params.items() if k != "expires"})
-                after.append(Binding(plain, now + seconds, request.call_id, request.cseq.number, path))
+                binding = Binding(plain, now + seconds, request.call_id, request.cseq.number, path)
+                if reached is not None and is_behind(contact.uri, reached.hop):
+                    binding = binding._replace(source=reached.hop, flow=reached.flow)
+                after.append(binding)
         return after
 
     def _seconds(self, request: Request, contact: NameAddr) -> int:

@@ -335,6 +335,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--redirect": [],
         "--registrar": [],
         "--record-route": [],
+        "--nat": [],
         "--relay-media": [],
         "--relay-timeout": ["2m"],
         "--auth": [],

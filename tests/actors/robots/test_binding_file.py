@@ -7,6 +7,7 @@ import pytest
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.robots.binding_file import HEAD, SPARE, BindingFile, need_writable
 from sipswarm.sipcore.message.fields import NameAddr
+from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.server.location import Binding, LocationStore
 
 
@@ -133,3 +134,16 @@ def test_a_restored_binding_lasts_no_longer_than_one_that_is_made_now(tmp_path: 
         clock.file(path).restore(later, longest)
         assert [each.remaining(5.0) for each in later.in_order("bob", 5.0)] == left
         path.write_bytes(saved)
+
+
+def test_the_source_of_a_binding_is_kept_and_its_connection_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "bindings"
+    store, file = store_of(Clock(0.0), path)
+    source = Hop("tls", "2001:db8::7", 40000)
+    store.replace("bob", [binding("bob", 100.0)._replace(source=source, flow=7), binding("desk", 100.0)])
+    file.close()
+    later, _ = store_of(Clock(0.0), path)
+    assert [(each.source, each.flow) for each in later.in_order("bob", 0.0)] == [(source, 0), (None, 0)]
+    good = path.read_text()
+    path.write_text(good.replace('"2001:db8::7",40000', '"2001:db8::7"'))
+    assert [each.source for each in store_of(Clock(0.0), path)[0].in_order("bob", 0.0)] == [None]
