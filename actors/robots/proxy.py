@@ -199,6 +199,8 @@ class ProxyRobot(Application):
             self._relayed.take(_passing(message, back, source, here, there, send, lambda: None))
 
     def _depart(self, there: LocalAddress, flow: int, peer: Peer | None, onward: Forward) -> None:
+        if onward.bound:
+            self._output.large.stay(onward.data, onward.hop)
         self._output.send(Departure(onward.data, onward.hop, flow, there.bound, peer))
         self._count("response" if peer is None else "request", "forwarded")
 

@@ -79,6 +79,14 @@ class LargeRequests:
             return other, b""
         return other, before.sub(after, data, count=1)
 
+    def stay(self, data: bytes, hop: Hop) -> None:
+        """Have a long message, and those that follow it for a while, go to a hop by UDP.
+
+        A peer behind a NAT is reached by the address that it sends from alone (RFC 5626 section 5.3).
+        """
+        if len(data) > LONGEST_DATAGRAM and hop.transport == "udp":
+            self._refuse(hop.host, hop.port)
+
     def restore(self, data: bytes, host: str, port: int) -> tuple[int, bytes] | None:
         """Return the UDP listener and the octets of a request whose connection failed.
 
@@ -88,13 +96,17 @@ class LargeRequests:
         known = self.switched.pop(_branch(data), None)
         if known is None:
             return None
-        if len(self._refused) >= MOST:
-            self._refused.clear()
-        self._refused[host, port] = self._now() + REFUSED_FOR
+        self._refuse(host, port)
         for listener, (_, before, _) in self._ways.items():
             if before.search(known[1]) is not None:
                 return listener, known[1]
         return None
+
+    def _refuse(self, host: str, port: int) -> None:
+        """Try no TCP with a peer for a while."""
+        if len(self._refused) >= MOST:
+            self._refused.clear()
+        self._refused[host, port] = self._now() + REFUSED_FOR
 
     def _remember(self, branch: bytes, data: bytes) -> None:
         now = self._now()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .filters import Authorize, Blocker, Chain, Decision, Dropper
     from .location import Binding, LocationStore, address_key
+    from .nat import Reached, answer_by_source
     from .proxy import Forward, ProxySettings, StatelessProxy
     from .redirect import Redirect
     from .registrar import Registrar, RegistrarSettings
@@ -20,11 +21,13 @@ __all__ = [
     "Forward",
     "LocationStore",
     "ProxySettings",
+    "Reached",
     "Redirect",
     "Registrar",
     "RegistrarSettings",
     "StatelessProxy",
     "address_key",
+    "answer_by_source",
 ]
 
 _HOMES = {
@@ -37,11 +40,13 @@ _HOMES = {
     "Forward": "proxy",
     "LocationStore": "location",
     "ProxySettings": "proxy",
+    "Reached": "nat",
     "Redirect": "redirect",
     "Registrar": "registrar",
     "RegistrarSettings": "registrar",
     "StatelessProxy": "proxy",
     "address_key": "location",
+    "answer_by_source": "nat",
 }
 
 

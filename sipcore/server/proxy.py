@@ -64,6 +64,8 @@ class Forward(NamedTuple):
     """The user of the proxy chose this hop (`ProxySettings.next_hop`), no message did."""
     flow: int = 0
     """Of a request: number of the connection that it goes by; 0 = any to the hop."""
+    bound: bool = False
+    """Of a request: it goes by this transport and connection alone, to a peer behind a NAT."""
 
 
 @final
@@ -274,7 +276,8 @@ class StatelessProxy:
         if way:
             params[WAY] = way
         headers.insert_first("Via", str(Via(out.transport.upper(), out.host, out.port, params)))
-        return Forward(onward.to_bytes(), hop, "", chosen, 0 if reached is None else reached.flow)
+        flow = 0 if reached is None else reached.flow
+        return Forward(onward.to_bytes(), hop, "", chosen, flow, reached is not None)
 
     def _entered(self, request: Request) -> tuple[Uri, list[str]]:
         """Return Request-URI and Route values after what names this proxy is taken out of them (16.4)."""

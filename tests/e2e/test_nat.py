@@ -32,6 +32,12 @@ class Phone:
         self._came: list[Message] = []
         self.contact = f"<sip:{name}@{PRIVATE}:5060;transport={transport}>"
 
+    @property
+    def port(self) -> int:
+        """The port that its NAT gives it."""
+        number: int = self._socket.getsockname()[1]
+        return number
+
     def close(self) -> None:
         self._socket.close()
 
@@ -137,3 +143,20 @@ def test_without_the_option_the_contact_counts() -> None:
         bob.heard(is_answer("REGISTER", 200), register)
         bob.send(bob.request("OPTIONS", f"sip:bob@{domain}", number=2))
         bob.heard(is_answer("OPTIONS", 503))
+
+
+def test_a_long_request_to_a_phone_behind_a_nat_leaves_by_udp_and_tries_no_connection() -> None:
+    """A NAT lets no connection in, and one that nothing answers would keep the request for seconds."""
+    with (
+        serving("proxy", *BOTH, "--registrar", "--nat") as server,
+        phones(server, ("bob", "udp"), ("alice", "tcp")) as (bob, alice),
+        socket.create_server(("127.0.0.1", bob.port)) as same_port,
+    ):
+        same_port.setblocking(False)
+        domain = f"127.0.0.1:{server.ports['udp']}"
+        register = bob.request("REGISTER", f"sip:{domain}", f"Contact: {bob.contact}", to=f"<sip:bob@{domain}>")
+        bob.heard(is_answer("REGISTER", 200), register)
+        alice.send(alice.request("MESSAGE", f"sip:bob@{domain}", f"Subject: {'x' * 2000}", number=2))
+        assert len(bob.heard(is_request("MESSAGE")).headers.get("Subject") or "") == 2000
+        with pytest.raises(BlockingIOError):
+            same_port.accept()

@@ -267,3 +267,16 @@ def test_of_several_addresses_of_a_name_one_that_may_be_sent_to_is_taken(stage: 
         assert stage.peer.recv(4096) == request("BYE")
 
     asyncio.run(main())
+
+
+def test_a_long_request_stays_with_udp_where_its_hop_is_reached_by_that_alone() -> None:
+    now = [0.0]
+    large = LargeRequests([UDP, TCP], now=lambda: now[0])
+    long, hop = request(long=True), Hop("udp", "192.0.2.9", 40000)
+    large.stay(request(), hop)
+    assert large.switch(0, request(branch="z9hG4bK2", long=True), hop.host, hop.port) is not None
+    large.stay(long, hop)
+    assert large.switch(0, long, hop.host, hop.port) is None
+    assert large.switch(0, long, hop.host, 40001) is not None
+    now[0] = REFUSED_FOR + 1.0
+    assert large.switch(0, request(branch="z9hG4bK3", long=True), hop.host, hop.port) is not None

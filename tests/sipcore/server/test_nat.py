@@ -90,11 +90,11 @@ def test_a_request_goes_to_the_source_of_the_binding_with_the_contact_as_request
     source = Hop("tcp", CALLEE.host, 40002)
     settings = replace(bound(binding(f"<{contact}>", source, 9)), looks_up=True)
     message, onward = forwarded(request_of(), settings)
-    assert (message.uri, onward.hop, onward.flow, onward.chosen) == (contact, source, 9, False)
+    assert (message.uri, onward.hop, onward.flow, onward.chosen, onward.bound) == (contact, source, 9, False, True)
     assert message.via.transport == "TCP"
     path = replace(settings, locate=lambda *_: (binding(f"<{contact}>", source, 9, ("<sip:192.0.2.40;lr>",)),))
     message, onward = forwarded(request_of(), path)
-    assert (onward.hop.host, onward.flow) == ("192.0.2.40", 0)
+    assert (onward.hop.host, onward.flow, onward.bound) == ("192.0.2.40", 0, False)
     plain = bound(binding("<sip:bob@192.0.2.77>", CALLEE))
     assert forwarded(request_of(), replace(plain, nat=False))[1].hop.host == "192.0.2.77"
 
