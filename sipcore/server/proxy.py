@@ -365,12 +365,13 @@ class StatelessProxy:
     def _recorded(self, uri: Uri, local: Hop, out: Hop, call_id: str) -> list[str]:
         """Return the Record-Route values, the lowest first.
 
-        There is one, or two where the dialog changes the address or transport here (RFC 5658).
+        There is one, or two where the dialog changes the address or transport here (RFC 5658): of a dialog of sips the
+        one of a side without TLS is of sip, since no TLS is spoken at that port.
         """
-        scheme = "sips" if uri.scheme == "sips" else "sip"
         mark = f";{DIALOG}={self._dialog_mark(call_id)}" if self._settings.realm else ""
         values = []
         for hop in dict.fromkeys((local, out)):
+            scheme = "sips" if uri.scheme == "sips" and hop.transport == "tls" else "sip"
             transport = "" if hop.transport == "udp" else f";transport={hop.transport}"
             values.append(f"<{scheme}:{bracketed(hop.host)}:{hop.port}{transport};lr{mark}>")
         return values
