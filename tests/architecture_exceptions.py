@@ -88,7 +88,7 @@ LARGER = {
     "actors/handle/call_reading.py": {"CallReading methods": 26},
     "actors/handle/parameters.py": {"CallParameters attributes": 32},
     "actors/load/generator.py": {"imports": 13, "__init__ parameters": 11},
-    "actors/load/scenario.py": {"imports": 13},
+    "actors/load/scenario.py": {"imports": 15},
     "actors/load/sipp_files/calls.py": {"imports": 24},
     "actors/load/sipp_files/received_calls.py": {"imports": 15},
     "actors/load/sipp_files/receiving_file.py": {"imports": 16},

@@ -52,7 +52,8 @@ class SendHook:
             result = called(WHAT, ask, self._function, message, hop, given=self._function)
             return self._octets(message if result is None else result)
         except (UserCodeFailed, LocalProtocolError) as error:
-            self._crashes.tell(f"{error}, and the message leaves as it was", user_error(error))
+            where = error.where if isinstance(error, UserCodeFailed) else place_of(self._function)
+            self._crashes.tell(f"{error}, and the message leaves as it was", user_error(error), where)
             return data
 
     def _octets(self, result: Any) -> bytes:

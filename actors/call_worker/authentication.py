@@ -28,9 +28,9 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.transaction.stateless import stateless_tag
 
-from ..diagnosis.crash_log import FAILURES, CrashLog
+from ..diagnosis.crash_log import CrashLog
 from ..diagnosis.foreign_text import said, shown
-from ..diagnosis.user_code import where_failed
+from ..diagnosis.user_code import USER_FAILURES, where_failed
 from ..errors import ConfigurationError
 from ..handle.given_text import checked_flag, checked_list, checked_text
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
@@ -117,6 +117,8 @@ class Challenger:
         _check_users("auth_user2a1", hashes, _by_algorithm)
         _check_users("auth_user2aka", aka, _keys_of)
         self._passwords, self._hashes, self._aka, self._realm = passwords, hashes, aka, realm
+        self._given = next((each for each in (hashes, passwords, aka) if each is not None), None)
+        """For the place of a failure that came through no line of the user's."""
         self._context = context
         qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
         uri = _one_of("auth_uri", uri or ("request" if strict else "named"), URI)
@@ -187,11 +189,11 @@ class Challenger:
             return ""
         try:
             verdict = self._server.verify(request, self._lookup, now, source=host)
-        except FAILURES as error:
-            where = where_failed(error)
+        except USER_FAILURES as error:
+            where = where_failed(error, self._given)
             place = f" at {where}" if where else ""
             text = f"the lookup of a user failed{place}; the {shown(request.method)} of {host} is refused"
-            self._context.crashes.tell(text, error)
+            self._context.crashes.tell(text, error, where)
             return self._answer(request, 500, ())
         if verdict.ok:
             return verdict.username

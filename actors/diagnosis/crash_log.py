@@ -1,7 +1,8 @@
 """Tracebacks of errors in local code or a user's, each place at most once a minute.
 
 A peer can repeat an error a thousand times a second, and a log that grew with it would harm the other calls. Further
-errors of one place are counted, and the count stands in the next line about it.
+errors of one place are counted, and the count stands in the next line about it. The place of an error of a user's code
+is the user's line, because one line of this program runs the code of many.
 """
 
 import logging
@@ -19,6 +20,8 @@ _logger = logging.getLogger(__name__)
 
 Place = tuple[str, int]
 """File and line in which an error was raised."""
+Told = Callable[[str, BaseException], None]
+"""Called with the text and the error of each line, also of those that are only counted."""
 
 
 class CrashLog:
@@ -28,15 +31,26 @@ class CrashLog:
         now: the monotonic clock.
     """
 
-    __slots__ = ("_now", "_places")
+    __slots__ = ("_now", "_places", "_told")
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._places: dict[Place, list[float]] = {}  # when it was logged, and how many were not logged since
+        self._told: Told | None = None
 
-    def tell(self, text: str, error: BaseException) -> None:
-        """Log what happened and where, with a traceback; only count it when its place was logged within a minute."""
-        left_out = self._left_out(place_of(error), "errors in this line")
+    def also_tell(self, told: Told) -> None:
+        """Call a function with each error from now on, whether it is logged or only counted."""
+        self._told = told
+
+    def tell(self, text: str, error: BaseException, where: str = "") -> None:
+        """Log what happened and where, with a traceback; only count it when its place was logged within a minute.
+
+        Args:
+            where: the place in the user's code, as "FILE:LINE"; empty = the line in which the error was raised.
+        """
+        if self._told is not None:
+            self._told(text, error)
+        left_out = self._left_out(_place_in(where) if where else place_of(error), "errors in this line")
         if left_out is not None:
             _logger.error("%s%s", text, left_out, exc_info=error)
 
@@ -82,3 +96,9 @@ def place_of(error: BaseException) -> Place:
     for frame, line in traceback.walk_tb(error.__traceback__):
         last = (frame.f_code.co_filename, line)
     return last
+
+
+def _place_in(where: str) -> Place:
+    """File and line of a text "FILE:LINE"."""
+    file, _, line = where.rpartition(":")
+    return file, int(line)

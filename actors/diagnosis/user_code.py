@@ -4,17 +4,19 @@ It is the innermost line of the traceback that stands neither in this package no
 such as for a wrong number of arguments, it is the place of the function itself.
 """
 
+import asyncio
 import sysconfig
 import traceback
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .crash_log import FAILURES
 from .user_failure import UserCodeFailed
 
 _OURS: Final = f"{__file__.rpartition('/actors/')[0]}/"
 _LIBRARIES: Final = (f"{sysconfig.get_path('stdlib')}/", "<frozen ")
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
+USER_FAILURES: Final = (BaseException,)
+"""What a function of a user fails by: `pytest.fail` too, and a cancellation that this program did not ask for."""
 Result = TypeVar("Result")
 
 
@@ -26,12 +28,21 @@ def called(what: str, function: Callable[..., Result], *arguments: Any, given: o
         given: what the user gave, where `function` is not that itself.
 
     Raises:
-        UserCodeFailed: it raised an exception.
+        UserCodeFailed: it raised an exception, CancelledError too.
     """
     try:
         return function(*arguments)
-    except FAILURES as error:
+    except USER_FAILURES as error:
         raise UserCodeFailed(what, where_failed(error, function if given is None else given)) from error
+
+
+def is_asked_for(error: BaseException) -> bool:
+    """Whether an exception is the cancellation of the running task by whoever holds it.
+
+    Another CancelledError comes out of the code that the task runs: it awaited something else that was cancelled.
+    """
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def where_failed(error: BaseException, given: object = None) -> str:

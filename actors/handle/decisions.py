@@ -15,7 +15,7 @@ from ..call.state import State
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import SCENARIO_ERROR
 from ..diagnosis.foreign_text import shown
-from ..diagnosis.user_code import called, where_failed
+from ..diagnosis.user_code import USER_FAILURES, called, is_asked_for, where_failed
 from ..diagnosis.user_failure import UserCodeFailed, user_error
 from ..errors import CallError, SwarmError
 from ..runtime.actor_loop import ActorLoop
@@ -65,7 +65,7 @@ class Decision:
                 return self._later(result, callback)
             self._act_on(result, callback)
         except FAILURES as error:
-            if not self._goes_on(error):
+            if not self._goes_on(error, callback):
                 raise
         return None
 
@@ -84,19 +84,27 @@ class Decision:
                 if self._actor.ended_by(error):
                     return
                 raise UserCodeFailed(self._what, where_failed(error, callback)) from error  # of another call
+            except FAILURES:
+                raise
+            except USER_FAILURES as error:
+                if is_asked_for(error):
+                    raise
+                raise UserCodeFailed(self._what, where_failed(error, callback)) from error
             self._act_on(decision, callback)
         except FAILURES as error:
-            if not self._goes_on(error):
+            if not self._goes_on(error, callback):
                 raise
 
-    def _goes_on(self, error: BaseException) -> bool:
+    def _goes_on(self, error: BaseException, callback: Callback) -> bool:
         """Whether a failed decision cost only its subject."""
         actor = self._actor
         if self._refuse is None or not actor.times.answered or actor.state is State.OVER:
             return False
-        failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(self._what, where_failed(error))
+        failed = (
+            error if isinstance(error, UserCodeFailed) else UserCodeFailed(self._what, where_failed(error, callback))
+        )
         text = f"{failed.within(f'call {shown(actor.session.call_id)}')}, and its subject is refused"
-        self._actor_loop.crashes.tell(text, user_error(error))
+        self._actor_loop.crashes.tell(text, user_error(error), failed.where)
         self._missed(SCENARIO_ERROR)
         self._refuse()
         return True

@@ -12,6 +12,7 @@ from typing import Any
 from ..call.state import State
 from ..diagnosis.failure_reasons import MEDIA_REFUSED
 from ..diagnosis.foreign_text import said
+from ..diagnosis.user_code import is_asked_for
 from ..errors import CallError, ConfigurationError, MediaError
 from ..runtime.callbacks import answers_later, takes
 from .call import Call
@@ -48,8 +49,9 @@ async def _run(call: Call, robot: Robot) -> None:
         call.miss(MEDIA_REFUSED)  # it has been logged
     except CallError:
         pass  # an outcome, which the call metrics count
-    except asyncio.CancelledError:
-        call.hang_up()
+    except asyncio.CancelledError as error:
+        if is_asked_for(error):  # what it awaited was cancelled otherwise, which is its failure
+            call.hang_up()
         raise
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)

@@ -79,16 +79,16 @@ class CallTasks:
             if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
                 missed(MEDIA_REFUSED)  # it has been logged
         except FAILURES as error:
-            self._failed(error, missed, what)
+            self._failed(error, missed, what, given)
 
-    def _failed(self, error: BaseException, missed: Missed, what: str) -> None:
+    def _failed(self, error: BaseException, missed: Missed, what: str, given: object) -> None:
         """End the call for an error. A function of its own: a traceback holds the variables of its frames."""
         actor, cause = self._actor, user_error(error)
         if actor.ended_by(cause):
             return
-        failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(what, where_failed(error))
+        failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(what, where_failed(error, given))
         text = f"{failed.within(f'call {shown(actor.session.call_id)}')}, and the call is ended"
-        self._actor_loop.crashes.tell(text, cause)
+        self._actor_loop.crashes.tell(text, cause, failed.where)
         missed(SCENARIO_ERROR)
         now = self._actor_loop.now()
         if actor.state in (State.INCOMING, State.ANSWERING) and not actor.times.answered:

@@ -22,6 +22,8 @@ from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..config import LoadConfig
 from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.user_code import USER_FAILURES, is_asked_for
+from ..diagnosis.user_failure import user_error
 from ..errors import CallEnded, CallError, ConfigurationError, Overloaded
 from ..host.permits import LiveBound, Permits
 from ..host.roll import Roll
@@ -129,7 +131,9 @@ class Scenario(Starter):
                 async with limit:
                     limit.reschedule(self._actor_loop.loop.time() + SETUP_TIME)
                     await result
-        except FAILURES as error:
+        except USER_FAILURES as error:
+            if is_asked_for(error):
+                raise
             if isinstance(error, TimeoutError) and limit.expired():
                 return f"setup() of {self._path} did not return within {SETUP_TIME:.0f} s"
             _logger.exception("setup() of %s failed", self._path)
@@ -186,12 +190,15 @@ class Scenario(Starter):
         except Overloaded as error:
             failure = user_file.failure_of(error, self._path)
             return failure, not run.calls and failure == "overload"
-        except asyncio.CancelledError:
-            return (SCENARIO_ERROR if run.cancelled_itself else "drained"), False
+        except asyncio.CancelledError as error:
+            if is_asked_for(error):
+                return "drained", False
+            self._log(run, error)  # a plain function that returns a coroutine may fail so too
+            return SCENARIO_ERROR, False
         except FAILURES as error:
             if isinstance(error, AssertionError | CallError) and not self._is_own_mistake(run, error):
                 return user_file.failure_of(error, self._path), False
-            self._log(run, error)
+            self._log(run, user_error(error))
             return SCENARIO_ERROR, False
         except BaseException as error:  # GeneratorExit and its like end the task
             self._log(run, error)

@@ -186,11 +186,6 @@ class Run:
         self._timer = timer
         self.cancel()
 
-    @property
-    def cancelled_itself(self) -> bool:
-        """Whether a cancellation that left the function came from the user's code."""
-        return self._task is not None and not self._task.cancelling()
-
     def end(self, failure: str, *, held_back: bool = False) -> None:
         """Hang up its calls, because the function is over, or given up. Only the first end counts.
 

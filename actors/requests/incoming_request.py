@@ -18,9 +18,9 @@ from sipswarm.sipcore.transaction.reply import Reply, timestamp_line
 from sipswarm.sipcore.transaction.server_transaction import ServerAction, ServerTransaction, transaction_key
 from sipswarm.sipcore.transaction.timers import TimerSettings
 
-from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.foreign_text import said, shown
 from ..diagnosis.request_loss import Loss
+from ..diagnosis.user_code import USER_FAILURES, where_failed
 from ..errors import ConfigurationError
 from ..identity import contact_at
 from ..runtime.actor import Actor
@@ -39,6 +39,8 @@ NOT_THE_USERS: Final = frozenset(
 """Headers of a handler's Response that the transaction decides, or that belong to the body."""
 
 
+_WHAT: Final = "a handler of requests"
+"""What it is in log lines."""
 DIALOG_FORMING: Final = ("SUBSCRIBE", "REFER", "NOTIFY")
 """Methods whose 2xx has a Contact (RFC 6665 section 4.2.1.1, RFC 3515 section 2.2)."""
 
@@ -68,8 +70,8 @@ class IncomingRequest(Actor):
     """
 
     __slots__ = (
-        *("_actor_loop", "_arrival", "_begun", "_handler", "_metrics", "_on_end", "_outbox", "_reply", "_task"),
-        *("_transaction", "is_pending", "request"),
+        *("_actor_loop", "_arrival", "_begun", "_handler", "_metrics", "_is_stopped", "_on_end", "_outbox", "_reply"),
+        *("_task", "_transaction", "is_pending", "request"),
     )
 
     def __init__(
@@ -92,6 +94,8 @@ class IncomingRequest(Actor):
         self._reply = Reply(request, arrival.source, arrival.flow, arrival.tag)
         self._begun = actor_loop.now()
         self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
+        """The handler was cancelled from here."""
         self._transaction = ServerTransaction(
             transaction_key(request),
             request.method,
@@ -124,20 +128,22 @@ class IncomingRequest(Actor):
         """Call the handler, and answer as it decides."""
         try:
             ask_user = partial(ask, self._handler, self.request)
-            result = self._actor_loop.turns.call("a handler of requests", self._handler, ask_user)
+            result = self._actor_loop.turns.call(_WHAT, self._handler, ask_user)
             if isinstance(result, Awaitable):
                 mark = partial(self._actor_loop.mark_of, self)
-                work = self._actor_loop.steps(self._later(result), mark, "a handler of requests", self._handler)
+                work = self._actor_loop.steps(self._later(result), mark, _WHAT, self._handler)
                 self._task = self._actor_loop.loop.create_task(_carried(work))
             else:
                 self._answer_with(result)
-        except FAILURES as error:
+        except USER_FAILURES as error:
             self._failed(error)
 
     async def _later(self, result: Awaitable[Any]) -> None:
         try:
             self._answer_with(await result)
-        except FAILURES as error:
+        except USER_FAILURES as error:
+            if isinstance(error, asyncio.CancelledError) and self._is_stopped:
+                raise
             self._failed(error)
         finally:
             self._task = None
@@ -145,7 +151,7 @@ class IncomingRequest(Actor):
 
     def _failed(self, error: BaseException) -> None:
         text = f"the handler of {self.name}{_place_of(self._handler)} failed, and the request gets 500"
-        self._actor_loop.crashes.tell(text, error)
+        self._actor_loop.crashes.tell(text, error, where_failed(error, self._handler))
         self._answer(500)
 
     def _answer_with(self, result: Any) -> None:
@@ -272,6 +278,7 @@ class IncomingRequest(Actor):
 
     def _stop(self) -> None:
         if self._task is not None:
+            self._is_stopped = True
             self._task.cancel()
 
 

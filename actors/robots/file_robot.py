@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.messages import Request
 from ..call_worker.application import Application
 from ..call_worker.out_of_dialog import Arrivals
 from ..config import RobotConfig
-from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.user_code import USER_FAILURES, is_asked_for
 from ..errors import CallError, ConfigurationError
 from ..handle.call import Call
 from ..handle.demand import STATISTICS_INTERVAL, media_wishes
@@ -100,12 +100,12 @@ class FileRobot(Application):
             result = file.setup(agent) if file.setup is not None else None
             if isinstance(result, Awaitable):  # what else a plain function returns means nothing
                 await result
-        except asyncio.CancelledError:
-            arrangement.give_up()
-            raise
         except CallError as error:  # an outcome and no fault of the file: its arrangement so far holds
             _logger.error("setup() of %s: %s", self._config.file, error)
-        except FAILURES as error:
+        except USER_FAILURES as error:
+            if is_asked_for(error):
+                arrangement.give_up()
+                raise
             if not first:
                 arrangement.give_up()
                 _logger.error("setup() of %s failed; the old robot stays: %s", self._config.file, _short(error, file))

@@ -121,7 +121,7 @@ class ActorLoop:
         if actor.ended_by(cause):
             return
         if isinstance(error, UserCodeFailed):
-            self.crashes.tell(f"{error.within(actor.name)}, and it is ended", cause)
+            self.crashes.tell(f"{error.within(actor.name)}, and it is ended", cause, error.where)
         else:
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
         self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
@@ -155,19 +155,21 @@ class ActorLoop:
             what: the callback, for the log.
         """
         try:
-            spawn = partial(self.spawn, what=what)
+            spawn = partial(self.spawn, what=what, given=callback)
             self.turns.call(what, callback, partial(invoke, callback, *arguments, spawn=spawn, what=what))
         except UserCodeFailed as error:
-            self.crashes.tell(str(error), user_error(error))
+            self.crashes.tell(str(error), user_error(error), error.where)
 
-    def spawn(self, awaitable: Awaitable[Any], *, what: str = "a callback") -> None:
+    def spawn(self, awaitable: Awaitable[Any], *, what: str = "a callback", given: object = None) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else.
 
         Args:
             what: the callback, for the log.
+            given: what the user gave, whose place a failure has that came through no line of the user's.
         """
         mark = self.box.at_work
-        task = self.loop.create_task(self._carry_through(self.steps(awaitable, lambda: mark, what), what))
+        work = self.steps(awaitable, lambda: mark, what, given)
+        task = self.loop.create_task(self._carry_through(work, what, given))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -175,14 +177,14 @@ class ActorLoop:
         """Return an awaitable that runs a coroutine of a user in steps; arguments as for `Steps`."""
         return Steps(work, self.box, mark, self.turns, what, given)
 
-    async def _carry_through(self, awaitable: Awaitable[Any], what: str) -> None:
+    async def _carry_through(self, awaitable: Awaitable[Any], what: str, given: object) -> None:
         try:
             await awaitable
         except CallError:
             pass  # the call ended first, which its own callbacks report
         except FAILURES as error:
-            where = where_failed(error)
-            self.crashes.tell(f"{what} failed at {where}" if where else f"{what} failed", error)
+            failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(what, where_failed(error, given))
+            self.crashes.tell(str(failed), user_error(error), failed.where)
 
     def close(self) -> None:
         """Stop the timer: no actor is woken any more."""

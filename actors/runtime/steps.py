@@ -3,13 +3,18 @@
 A step is what runs from one `await` that waits to the next. The event loop runs steps of many coroutines in turn, and a
 process that dies within one must not blame the message of another. A step waits for the next turn of the loop where
 others have taken the present one (`user_turns`).
+
+A coroutine that ends with a CancelledError which nobody asked for, because something that it awaited was cancelled, has
+failed.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from ..diagnosis.black_box import BlackBox, Mark
-from ..diagnosis.user_code import place_of, waits_at
+from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.user_code import USER_FAILURES, is_asked_for, place_of, waits_at, where_failed
+from ..diagnosis.user_failure import UserCodeFailed
 from .user_turns import BLOCKS, UserTurns
 
 
@@ -35,7 +40,7 @@ class Steps(Generator[Any, Any, Any]):
         what: str,
         given: object = None,
     ) -> None:
-        self._coroutine = _through(work)
+        self._coroutine = _through(work, what, given)
         self._waiting: Awaitable[Any] | None = work
         """It waits for its first step."""
         self._box = box
@@ -81,5 +86,18 @@ class Steps(Generator[Any, Any, Any]):
         self._coroutine.close()
 
 
-async def _through(work: Awaitable[Any]) -> Any:
-    return await work
+async def _through(work: Awaitable[Any], what: str, given: object) -> Any:
+    """Await a coroutine.
+
+    Raises:
+        UserCodeFailed: it ended with a CancelledError, though nobody has cancelled its task, or with an exception that
+            is none of `FAILURES`.
+    """
+    try:
+        return await work
+    except FAILURES:
+        raise
+    except USER_FAILURES as error:  # pytest.fail() is of a kind of its own
+        if is_asked_for(error):
+            raise
+        raise UserCodeFailed(what, where_failed(error, given)) from error

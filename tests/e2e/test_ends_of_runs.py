@@ -342,15 +342,23 @@ def test_a_scenario_that_does_not_return_is_cancelled_and_has_failed(tmp_path: P
     assert [row["failure"] for row in rows_of(out)] == ["run_time", "run_time"]
 
 
-def test_a_setup_that_fails_ends_the_run_by_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+ENDS_OF_SETUPS = {
+    "def setup(ua):\n    raise ValueError('no users')\n": "failed at line 2: ValueError: no users",
+    "def setup(ua):\n    raise CancelledError\n": "failed at line 2: CancelledError",
+    "async def setup(ua):\n    raise CancelledError\n": "failed at line 2: CancelledError",
+}
+
+
+@pytest.mark.parametrize("setup", ENDS_OF_SETUPS)
+def test_a_setup_that_fails_ends_the_run_by_name(setup: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "broken.py"
-    file.write_text("def setup(ua):\n    raise ValueError('no users')\n\n\nasync def scenario(ua, row):\n    pass\n")
+    file.write_text(f"{setup}\n\nasync def scenario(ua, row):\n    pass\n\n\nfrom asyncio import CancelledError\n")
     with BadPeer(silent=True) as peer:
         plan = ["-m", "1", "--scenario", str(file), "--out", str(tmp_path / "out")]
         assert main(["load", peer.uri, *plan, *WORKERS]) == 1
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["exit_code"] == 1
-    assert "failed at line 2: ValueError: no users" in capfd.readouterr().out
+    assert ENDS_OF_SETUPS[setup] in capfd.readouterr().out
 
 
 def accepts_and_reads_nothing(listener: socket.socket) -> list[socket.socket]:

@@ -29,6 +29,21 @@ async def fails_later(*arguments: Any) -> Any:
     raise OSError("no such number")
 
 
+def awaits_what_was_cancelled(*arguments: Any) -> Any:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future.result()
+
+
+async def awaits_it_later(*arguments: Any) -> Any:
+    waiting = asyncio.ensure_future(asyncio.sleep(10))
+    waiting.cancel()
+    return await waiting
+
+
+FAILING = [fails, fails_later, awaits_what_was_cancelled, awaits_it_later]
+
+
 async def rings(call: Call) -> None:
     call.ring()
     await call.answer()
@@ -42,7 +57,7 @@ def logged(caplog: pytest.LogCaptureFixture, what: str) -> bool:
     return any(re.fullmatch(line, text) for text in caplog.messages)
 
 
-@pytest.mark.parametrize("callback", [fails, fails_later])
+@pytest.mark.parametrize("callback", FAILING)
 @pytest.mark.parametrize("name", ["cb_final", "cb_preliminary", "init_media"])
 def test_a_callback_of_the_caller_ends_its_call_as_the_users_fault(
     name: str, callback: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -59,7 +74,7 @@ def test_a_callback_of_the_caller_ends_its_call_as_the_users_fault(
     run(scenario)
 
 
-@pytest.mark.parametrize("callback", [fails, fails_later])
+@pytest.mark.parametrize("callback", FAILING)
 @pytest.mark.parametrize("name", ["cb_established", "init_media", "cb_dtmf"])
 def test_a_callback_of_the_callee_ends_its_call_as_the_users_fault(
     name: str, callback: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -79,7 +94,7 @@ def test_a_callback_of_the_callee_ends_its_call_as_the_users_fault(
     run(scenario)
 
 
-@pytest.mark.parametrize("callback", [fails, fails_later])
+@pytest.mark.parametrize("callback", FAILING)
 @pytest.mark.parametrize("name", ["filter", "cb_create", "cb_invite"])
 def test_a_decision_that_fails_is_named_with_its_line(
     name: str, callback: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -127,7 +142,7 @@ def test_a_function_of_frames_that_fails_is_named_with_its_line(side: str, caplo
     run(scenario)
 
 
-@pytest.mark.parametrize("callback", [fails, fails_later])
+@pytest.mark.parametrize("callback", FAILING)
 @pytest.mark.parametrize("name", ["recv_bye", "send_bye", "cb_cleanup"])
 def test_a_callback_of_the_end_is_named_with_its_line(
     name: str, callback: Callable[..., Any], caplog: pytest.LogCaptureFixture
@@ -142,10 +157,11 @@ def test_a_callback_of_the_end_is_named_with_its_line(
     run(scenario)
 
 
-def test_an_error_of_a_robot_has_its_line(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("failing", [fails_later, awaits_it_later])
+def test_an_error_of_a_robot_has_its_line(failing: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     async def robot(call: Call) -> None:
         await call.answer()
-        await fails_later()
+        await failing()
 
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         bob.listen(robot)
@@ -167,7 +183,7 @@ def test_whoever_waits_for_the_call_gets_the_users_exception_as_the_cause() -> N
     run(scenario)
 
 
-@pytest.mark.parametrize("callback", [fails, fails_later])
+@pytest.mark.parametrize("callback", FAILING)
 def test_a_registration_outlives_its_callback(callback: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         def registrar(request: Request) -> list[Response]:

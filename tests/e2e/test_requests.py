@@ -135,7 +135,29 @@ async def divide_later(request: Request) -> int:
     return divide(request)
 
 
-@pytest.mark.parametrize("handler", [divide, divide_later, lambda request: "yes", lambda request: True])
+def await_what_was_cancelled(request: Request) -> int:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future.result()
+
+
+async def await_it_later(request: Request) -> int:
+    waiting = asyncio.ensure_future(asyncio.sleep(10, 200))
+    waiting.cancel()
+    return await waiting
+
+
+async def cancel_itself(request: Request) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(10)
+
+
+FAILING = [divide, divide_later, await_what_was_cancelled, await_it_later, cancel_itself]
+
+
+@pytest.mark.parametrize("handler", [*FAILING, lambda request: "yes", lambda request: True])
 def test_a_handler_that_fails_costs_its_request_only_and_is_named(
     handler: Callable[[Request], object], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,6 +172,25 @@ def test_a_handler_that_fails_costs_its_request_only_and_is_named(
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert f"{__file__}:{handler.__code__.co_firstlineno}" in record.getMessage()
     assert "our own code" not in record.getMessage()
+
+
+def test_each_of_two_handlers_that_fail_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    def no_answer(request: Request) -> str:
+        return "no answer"
+
+    async def none_either(request: Request) -> str:
+        return "none either"
+
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        for method, handler in (("MESSAGE", no_answer), ("PUBLISH", none_either), ("INFO", no_answer)):
+            bob.on_request(method, handler)
+            with pytest.raises(CallRejected, match="500"):
+                await alice.request(method, address_of(bob), "hello")
+
+    two_agents(scenario)
+    told = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    places = [f"{__file__}:{each.__code__.co_firstlineno}" for each in (no_answer, none_either)]
+    assert [next(each for each in places if each in text) for text in told] == places, "each once: INFO is counted"
 
 
 def test_a_request_is_challenged_both_ways() -> None:

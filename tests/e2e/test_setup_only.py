@@ -53,6 +53,29 @@ def test_calls_are_taken_by_the_callbacks_of_setup(tmp_path: Path) -> None:
     assert "takes no call" not in errors
 
 
+@pytest.mark.parametrize("how", ["def", "async def"])
+def test_a_setup_that_awaits_what_was_cancelled_is_told_and_calls_are_taken(how: str, tmp_path: Path) -> None:
+    file = tmp_path / "phone.py"
+    body = "    raise asyncio.CancelledError\n"
+    robot = "async def robot(call):\n    await call.answer()\n    await call.over()\n"
+    file.write_text(f"import asyncio\n\n\n{how} setup(ua):\n{body}\n\n{robot}")
+    running = Running("robot", str(file), "--listen", "udp:127.0.0.1:0", "--metrics", "off", *WORKERS)
+
+    async def main() -> None:
+        address = running.line().removeprefix("listening on udp:")
+        async with asyncio.timeout(30), agent() as alice:
+            call = await alice.invite(f"sip:phone@{address}", media="silence")
+            await call.bye()
+
+    try:
+        asyncio.run(main())
+        code, errors = running.end(signal.SIGTERM)
+    finally:
+        running.close()
+    assert code == 0, errors
+    assert "failed; calls are taken nevertheless" in errors
+
+
 def test_a_file_that_takes_no_call_says_so_and_refuses_each(tmp_path: Path) -> None:
     file = tmp_path / "phone.py"
     file.write_text(DOES_NOT)

@@ -15,6 +15,8 @@ from typing import Final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
+from ...diagnosis.user_code import is_asked_for, where_failed
+from ...diagnosis.user_failure import UserCodeFailed
 from ...errors import ConfigurationError, HostUnreachable
 from .addresses import is_address
 from .dns_records import FAILURE_TTL, LOOKUP_TIME, Answer, Lookup, Naptr, Srv
@@ -156,6 +158,10 @@ class Resolver:
                 answer = await self._lookup(kind, name)
         except OSError:  # TimeoutError is one
             answer = Answer((), FAILURE_TTL)
+        except asyncio.CancelledError as error:
+            if is_asked_for(error):
+                raise
+            raise UserCodeFailed("the lookup of DNS", where_failed(error)) from error
         if not answer.rows:
             answer = Answer((), FAILURE_TTL)
         if len(self._known) >= MOST:

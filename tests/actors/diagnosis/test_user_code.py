@@ -43,6 +43,16 @@ def test_a_failure_has_the_innermost_line_of_the_user(callback: Any) -> None:
     assert failed.value.within("call 7") == f"the callback of call 7 failed at {line_of(divides, 1)}"
 
 
+def test_a_cancellation_that_leaves_a_plain_function_is_its_failure() -> None:
+    def reads() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(UserCodeFailed) as failed:
+        called("it", reads)
+    assert failed.value.where == line_of(reads, 1)
+    assert isinstance(user_error(failed.value), asyncio.CancelledError)
+
+
 def test_a_failure_within_a_library_has_the_line_that_called_it() -> None:
     def reads() -> None:
         json.loads("no JSON")

@@ -9,6 +9,7 @@ import pytest
 
 from sipswarm.actors.diagnosis.black_box import NOTHING, BlackBox, Mark
 from sipswarm.actors.diagnosis.crash_log import CrashLog
+from sipswarm.actors.diagnosis.user_failure import UserCodeFailed
 from sipswarm.actors.runtime.steps import Steps
 from sipswarm.actors.runtime.user_turns import UserTurns
 
@@ -95,6 +96,22 @@ def test_an_exception_leaves_and_enters_a_coroutine_as_without() -> None:
 
     run(main)
     assert seen == [6]
+
+
+def test_a_cancellation_that_nobody_asked_for_is_a_failure_with_its_line() -> None:
+    async def waits() -> None:
+        waiting = asyncio.ensure_future(asyncio.sleep(10))
+        waiting.cancel()
+        await waiting
+
+    async def main() -> None:
+        with pytest.raises(UserCodeFailed) as failed:
+            await steps_of(waits(), BlackBox(), lambda: None)
+        assert failed.value.what == "the work"
+        assert failed.value.where == f"{waits.__code__.co_filename}:{waits.__code__.co_firstlineno + 3}"
+        assert isinstance(failed.value.__cause__, asyncio.CancelledError)
+
+    run(main)
 
 
 def test_a_future_may_be_what_is_awaited() -> None:

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from sipswarm.actors.diagnosis.user_failure import UserCodeFailed
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.transport.names.dns_lookup import DnsLookup, _row
 from sipswarm.actors.transport.names.dns_records import FAILURE_TTL, Answer, Naptr, Srv
@@ -179,3 +180,17 @@ def test_rows_of_dnspython_become_ours(kind: str, text: str, row: Naptr | Srv | 
             return text
 
     assert _row(kind, Row()) == row
+
+
+def test_a_lookup_that_awaits_what_was_cancelled_fails_and_cancels_nobody() -> None:
+    async def lookup(kind: str, name: str) -> Answer:
+        waiting = asyncio.ensure_future(asyncio.sleep(10, Answer((), 1.0)))
+        waiting.cancel()
+        return await waiting
+
+    async def main() -> None:
+        resolver = Resolver(lookup, random=Random(1))
+        with pytest.raises(UserCodeFailed, match=r"the lookup of DNS failed at .*test_resolver.py:"):
+            await resolver.hops(Uri.parse("sip:a.test:5060"), ALL)
+
+    asyncio.run(main())
