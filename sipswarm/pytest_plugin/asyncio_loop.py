@@ -4,16 +4,13 @@ A coroutine function that uses them needs no `@pytest.mark.asyncio`, in strict m
 run the test.
 """
 
-import inspect
 from collections.abc import AsyncIterator, Generator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from .settings import Phones, phones_of
-
-FIXTURES: Final = ("_sip_phones", "ua", "registrar")
+from .settings import Phones, is_ours, phones_of
 
 
 @pytest_asyncio.fixture
@@ -39,17 +36,14 @@ async def registrar(_sip_phones: Phones) -> object:
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: pytest-asyncio looks for its mark after this
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Mark the tests that use the fixtures of this file for pytest-asyncio."""
+    """Mark the tests that use a fixture or the mark of this plug-in for pytest-asyncio."""
     made = yield
     for item in made if isinstance(made, list) else [made]:
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj) and _uses_ours(item):
+        if isinstance(item, pytest.Function) and is_ours(item) and not _has_a_loop(item):
             item.add_marker("asyncio")
     return made
 
 
-def _uses_ours(item: pytest.Function) -> bool:
-    """Whether a test asks for a fixture of this file, and not for a user's of the same name."""
-    if item.get_closest_marker("asyncio") is not None or item.get_closest_marker("anyio") is not None:
-        return False
-    found = item._fixtureinfo.name2fixturedefs
-    return any(name in found and found[name][-1].func.__module__ == __name__ for name in FIXTURES)
+def _has_a_loop(item: pytest.Function) -> bool:
+    """Whether a test is marked for pytest-asyncio or anyio by its user."""
+    return item.get_closest_marker("asyncio") is not None or item.get_closest_marker("anyio") is not None

@@ -1,4 +1,4 @@
-"""Without pytest-asyncio: each test with user agents gets an event loop, in which its coroutine function runs."""
+"""Without pytest-asyncio: each test of this plug-in gets an event loop, in which its coroutine function runs."""
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from .settings import Phones, fail, phones_of
+from .settings import Phones, fail, is_ours, phones_of
 
 Run = Callable[[Coroutine[Any, Any, object]], object]
 RUN: Final = pytest.StashKey[Run]()
@@ -40,10 +40,14 @@ def registrar(_sip_phones: Phones, request: pytest.FixtureRequest) -> object:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test that has user agents in their event loop."""
+    """Run a test in the event loop of its user agents, or in one of its own without them."""
     run = pyfuncitem.stash.get(RUN, None)
     if run is None:
-        return None
+        if not is_ours(pyfuncitem) or pyfuncitem.get_closest_marker("anyio") is not None:
+            return None
+        import asyncio  # here, as above
+
+        run = asyncio.run
     wanted = inspect.signature(pyfuncitem.obj).parameters
     run(pyfuncitem.obj(**{name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}))
     return True

@@ -22,6 +22,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.trace.kept_messages import KeptMessages
 from sipswarm.actors.trace.ladder import Ladder
 
+from .errors import ErrorsOfTest
 from .registrar import RegistrarOfTest
 
 MOST_LADDERS: Final = 10
@@ -38,18 +39,23 @@ class KeepingAgent(UserAgent):
 
     Args:
         kept: takes them.
+        errors: called with the text and the error of each failure that is logged.
         options: arguments of `UserAgent`, by their names.
     """
 
-    def __init__(self, kept: KeptMessages, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kept: KeptMessages, errors: Callable[[str, BaseException], None], options: Mapping[str, Any]
+    ) -> None:
         super().__init__(**{**options, "trace": True})
         self._kept = kept
+        self._errors = errors
 
     def __repr__(self) -> str:
         return f"<UserAgent {self.from_}>"
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
+        self._node.parts.actor_loop.crashes.also_tell(self._errors)
         trace = self._node.parts.output.trace
         if trace is not None:
             trace.put_to(self._kept)
@@ -65,6 +71,7 @@ class PhonesOfTest:
         stem: what the names of the files begin with.
         folder: returns where they are written.
         recordings: folder for the recordings of the calls that the test places; None = they are not recorded.
+        allow_errors: errors of the user's code that runs in the user agents do not fail the test.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class PhonesOfTest:
         stem: str,
         folder: Callable[[], Path],
         recordings: Path | None = None,
+        allow_errors: bool = False,
     ) -> None:
         self._options = options
         self._recordings = recordings
@@ -85,6 +93,7 @@ class PhonesOfTest:
         self._running = AsyncExitStack()
         self._agents: dict[str, UserAgent] = {}
         self._kept: dict[str, KeptMessages] = {}
+        self._errors = ErrorsOfTest(allowed=allow_errors)
 
     async def ua(self) -> UserAgent:
         """Return the user agent of the fixture `ua`; a test whose arguments are not valid fails."""
@@ -118,19 +127,38 @@ class PhonesOfTest:
 
     async def _start(self, name: str, options: Mapping[str, Any]) -> UserAgent:
         kept = KeptMessages(time.time() - time.monotonic())
-        agent = await self._running.enter_async_context(KeepingAgent(kept, options))
+        agent = await self._running.enter_async_context(KeepingAgent(kept, self._errors.of(name), options))
         self._kept[name] = kept
         self._agents[name] = agent.placing_as(self._placing)
         return self._agents[name]
 
     async def close(self) -> None:
-        """Hang up all calls and close the user agents, the newest first."""
+        """Hang up all calls and close the user agents, the newest first.
+
+        Raises:
+            BaseException: the first error of the user's code, unless it was raised before.
+        """
         await self._running.aclose()
         if self._recordings is not None:
             shutil.rmtree(self._recordings, ignore_errors=True)  # those of a failed test are copied
+        self._errors.raise_first()
+
+    def raise_error(self) -> None:
+        """Raise the first error of the user's code, once for the whole test.
+
+        Raises:
+            BaseException: it.
+        """
+        __tracebackhide__ = True
+        self._errors.raise_first()
+
+    def excuse_errors(self) -> None:
+        """Have the errors in the report only: the test has failed by itself."""
+        self._errors.excuse()
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Write a capture and the messages of each phone, and return title and text of each section of the report."""
+        yield from self._errors.shown()
         folder: Path | None = None
         seen: set[str] = set()
         for name, kept in self._kept.items():

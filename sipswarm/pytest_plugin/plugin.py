@@ -22,8 +22,9 @@ BETWEEN: Final = frozenset((OURS, "asyncio"))
 RUNNERS: Final = BETWEEN | {"_pytest", "pluggy", "pytest_asyncio", "contextlib"}
 """Packages whose frames are no line of a user."""
 MARK: Final = (
-    "sip(target, *, ring_time, **options): SIP URI to test, seconds until its calls are cancelled, and arguments of "
-    "each sipswarm.UserAgent of the test"
+    "sip(target, *, ring_time, allow_errors, **options): SIP URI to test, seconds until its calls are cancelled, "
+    "whether errors of its robots, handlers and callbacks leave it passed, and arguments of each sipswarm.UserAgent "
+    "of the test"
 )
 
 
@@ -61,6 +62,21 @@ def sip_target(request: pytest.FixtureRequest) -> str:
     if not target:
         fail('there is no target: give --sip-target URI, sip_target in the ini file, or @pytest.mark.sip("URI")')
     return target
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test whose function returned though code that ran in its user agents has failed."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException:
+        if (phones := item.stash.get(PHONES, None)) is not None:
+            phones.excuse_errors()
+        raise
+    if (phones := item.stash.get(PHONES, None)) is not None:
+        phones.raise_error()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,7 @@ Marks of a class or module are completed by those of the test: the closest one w
 package is imported until a test asks for a user agent.
 """
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
@@ -12,6 +13,11 @@ import pytest
 
 RING_TIME: Final = "10"
 """Seconds without a final answer before CANCEL; a test of a number that never answers must end."""
+
+
+FIXTURES: Final = ("_sip_phones", "ua", "phone", "registrar", "sip_target")
+"""Names of the fixtures for which a test gets an event loop."""
+_PACKAGE: Final = __name__.rpartition(".")[0]
 
 
 class Phones(Protocol):
@@ -28,6 +34,12 @@ class Phones(Protocol):
 
     async def close(self) -> None:
         """End all of them."""
+
+    def raise_error(self) -> None:
+        """Raise the first error of the user's code that ran in them, once for the whole test."""
+
+    def excuse_errors(self) -> None:
+        """Raise none any more: the test has failed by itself."""
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Write captures, and return the title and the text of each section of the report."""
@@ -46,6 +58,8 @@ class Settings(NamedTuple):
     """Seconds without a final answer before CANCEL, for calls without `ring_time` of their own."""
     record: bool
     """Record the calls that the test places."""
+    allow_errors: bool
+    """Errors of the user's code that runs in the user agents do not fail the test."""
     options: dict[str, Any]
     """Arguments of each `UserAgent`."""
 
@@ -71,6 +85,12 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("sip_target", "SIP URI that the fixture sip_target returns without --sip-target", default="")
     parser.addini("sip_ring_time", "seconds without a final answer until a test's call is cancelled", default=RING_TIME)
     parser.addini("sip_record", "record the calls of each test, as --sip-record does", type="bool", default=False)
+    parser.addini(
+        "sip_allow_errors",
+        "errors of robots, handlers and callbacks of a test's user agents do not fail it",
+        type="bool",
+        default=False,
+    )
 
 
 def settings_of(item: pytest.Item) -> Settings:
@@ -89,8 +109,20 @@ def settings_of(item: pytest.Item) -> Settings:
         target or config.getoption("sip_target") or str(config.getini("sip_target")),
         _seconds(seconds),
         bool(config.getoption("sip_record") or config.getini("sip_record")),
+        _flag(given.pop("allow_errors", config.getini("sip_allow_errors"))),
         given,
     )
+
+
+def is_ours(item: pytest.Function) -> bool:
+    """Whether a test is a coroutine function with the mark `sip` or one of our fixtures, not a user's of that name."""
+    if not inspect.iscoroutinefunction(item.obj):
+        return False
+    if item.get_closest_marker("sip") is not None:
+        return True
+    found = item._fixtureinfo.name2fixturedefs
+    modules = (found[name][-1].func.__module__ for name in FIXTURES if name in found)
+    return any(module.startswith(_PACKAGE) for module in modules)
 
 
 def phones_of(request: pytest.FixtureRequest, temporary: pytest.TempPathFactory) -> Phones:
@@ -105,6 +137,7 @@ def phones_of(request: pytest.FixtureRequest, temporary: pytest.TempPathFactory)
         stem=request.node.nodeid,
         folder=lambda: Path(given) if given else temporary.mktemp("sip"),
         recordings=temporary.mktemp("sip-record") if settings.record else None,
+        allow_errors=settings.allow_errors,
     )
     request.node.stash[PHONES] = phones
     return phones
@@ -123,3 +156,9 @@ def _seconds(given: object) -> float:
     if not 0 < seconds < 86400:
         fail(f"ring_time is {given!r}; give seconds above 0, such as {RING_TIME}")
     return seconds
+
+
+def _flag(given: object) -> bool:
+    if not isinstance(given, bool):
+        fail(f"allow_errors is {given!r}; give True or False")
+    return given

@@ -412,3 +412,185 @@ def test_without_the_option_no_call_is_recorded(pytester: pytest.Pytester) -> No
     )
     run(pytester, *OWN, "-W", "error").assert_outcomes(passed=1)
     run(pytester, *OWN, "-W", "error", "-o", "sip_record=true").assert_outcomes(failed=1)
+
+
+FAILING = """
+    import asyncio
+    import contextlib
+
+    import pytest
+    from sipswarm import CallRejected
+
+    def address_of(bob):
+        return f"sip:bob@127.0.0.1:{bob.legs[0].port}"
+
+    async def call_bob(phone, robot, **options):
+        alice, bob = await phone("alice"), await phone("bob")
+        bob.listen(robot)
+        call = await alice.invite(address_of(bob), media="silence", **options)
+        await call.over()
+
+    async def test_robot(phone):
+        async def answer(call):
+            await call.answer()
+            assert call.calling_user == "nobody"
+
+        await call_bob(phone, answer)
+
+    async def test_pytest_fail(phone):
+        async def answer(call):
+            await call.answer()
+            pytest.fail("told by name")
+
+        await call_bob(phone, answer)
+
+    async def test_exit(phone):
+        async def answer(call):
+            await call.answer()
+            raise SystemExit(3)
+
+        await call_bob(phone, answer)
+
+    async def test_callback(phone):
+        async def answer(call):
+            await call.answer()
+            await call.over()
+
+        def fails(*arguments):
+            raise ValueError("no callback")
+
+        with contextlib.suppress(Exception):
+            await call_bob(phone, answer, cb_final=fails)
+
+    async def test_handler(phone):
+        def fails(request):
+            raise ValueError("no text")
+
+        alice, bob = await phone("alice"), await phone("bob")
+        bob.on_request("MESSAGE", fails)
+        with pytest.raises(CallRejected, match="500"):
+            await alice.request("MESSAGE", address_of(bob), "hello")
+
+    async def test_timer(ua):
+        ticked = asyncio.Event()
+
+        def tick():
+            ticked.set()
+            raise ValueError("no tick")
+
+        ua.every(0.01, tick)
+        await ticked.wait()
+        await asyncio.sleep(0)
+"""
+MOST_FAILING = 6
+
+
+@in_both_loops
+def test_errors_of_code_in_user_agents_fail_the_test(pytester: pytest.Pytester, loop: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_it=FAILING)
+    done = run(pytester, *loop)
+    done.assert_outcomes(failed=MOST_FAILING)
+    text = done.stdout.str()
+    done.stdout.fnmatch_lines(
+        [
+            ">*assert call.calling_user == *nobody*",
+            "E*AssertionError: assert 'alice' == 'nobody'",
+            "E*bob: the robot of call * failed at *test_it.py:*",
+        ]
+    )
+    for said in ("Failed: told by name", "SystemExit: 3", "ValueError: no callback", "ValueError: no text", "no tick"):
+        assert said in text
+    assert "-- SIP of bob --" in text
+    assert not re.search(r"^\S*(steps|errors|phones|plugin)\.py:\d+: ", text, re.MULTILINE), "frames of sipswarm"
+
+
+@pytest.mark.parametrize("how", ["mark", "ini"])
+def test_errors_of_code_in_user_agents_may_be_allowed(pytester: pytest.Pytester, how: str) -> None:
+    mark = "    pytestmark = pytest.mark.sip(allow_errors=True)\n" if how == "mark" else ""
+    pytester.makepyfile(test_it=FAILING.replace("\n    def address_of", f"\n{mark}\n    def address_of", 1))
+    run(pytester, *OWN, *(("-o", "sip_allow_errors=true") if how == "ini" else ())).assert_outcomes(passed=MOST_FAILING)
+
+
+LATE = """
+    import pytest
+
+    async def call_bob(phone):
+        async def answer(call):
+            await call.answer()
+            await call.over()
+            raise ValueError("too late for the test")
+
+        alice, bob = await phone("alice"), await phone("bob")
+        bob.listen(answer)
+        return await alice.invite(f"sip:bob@127.0.0.1:{bob.legs[0].port}", media="silence")
+
+    async def test_late(phone):
+        await call_bob(phone)
+
+    async def test_failed_by_itself(phone):
+        def fails(request):
+            raise ValueError("of the handler")
+
+        alice, bob = await phone("alice"), await phone("bob")
+        bob.on_request("MESSAGE", fails)
+        await alice.request("MESSAGE", f"sip:bob@127.0.0.1:{bob.legs[0].port}", "hello")
+
+    @pytest.mark.xfail(strict=True)
+    async def test_expected(phone):
+        await call_bob(phone)
+        assert False
+
+    @pytest.mark.sip(allow_errors="yes")
+    async def test_no_flag(phone):
+        pass
+"""
+
+
+@in_both_loops
+def test_an_error_after_the_test_is_one_of_its_end_and_a_failed_test_keeps_its_own(
+    pytester: pytest.Pytester, loop: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_it=LATE)
+    done = run(pytester, *loop)
+    done.assert_outcomes(passed=1, failed=1, xfailed=1, errors=2)
+    done.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_late*",
+            "E*ValueError: too late for the test",
+            "*ERROR at setup of test_no_flag*",
+            "*allow_errors is 'yes'; give True or False",
+            "E*CallRejected: 500 *",
+            "*errors in user agents*",
+            "bob: the handler of MESSAGE *test_it.py:*failed, and the request gets 500",
+            "ValueError: of the handler",
+        ]
+    )
+
+
+@in_both_loops
+def test_each_fixture_of_ours_and_the_mark_give_a_test_its_event_loop(
+    pytester: pytest.Pytester, loop: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+
+        async def test_target(sip_target):
+            await asyncio.sleep(0)
+            assert sip_target == "sip:ivr@127.0.0.1"
+
+        @pytest.mark.sip("sip:ivr@127.0.0.1")
+        async def test_mark():
+            await asyncio.sleep(0)
+
+        async def test_phone(phone):
+            assert (await phone("bob")).legs
+
+        @pytest.mark.parametrize("number", [1, 2])
+        async def test_numbers(number, sip_target):
+            await asyncio.sleep(0)
+        """
+    )
+    run(pytester, *loop, "-W", "error", "--sip-target", "sip:ivr@127.0.0.1").assert_outcomes(passed=5)
