@@ -27,6 +27,7 @@ from ..transport import listeners, tls
 
 START_TIMEOUT = 5.0
 NOT_ENTERED: Final = "the user agent does not run yet; use it inside of `async with UserAgent(…) as ua:`"
+ENDED: Final = "the user agent has ended; use it inside of its `async with`, or make another one"
 
 
 class EmbeddedNode:
@@ -48,6 +49,7 @@ class EmbeddedNode:
         self._asked = config
         self._worker: CallWorker | None = None
         self._parts: AgentParts | None = None
+        self._ended = False
         self._install = install
         self._random_bytes = random_bytes
         self.totals = Totals()
@@ -68,10 +70,12 @@ class EmbeddedNode:
         """The parts of that call worker that a user agent uses.
 
         Raises:
-            ConfigurationError: the node was not started.
+            ConfigurationError: the node was not started, or has ended.
         """
         if self._parts is None:
             raise ConfigurationError(NOT_ENTERED)
+        if self._ended:
+            raise ConfigurationError(ENDED)
         return self._parts
 
     async def start(self) -> None:
@@ -120,6 +124,7 @@ class EmbeddedNode:
             surroundings=surroundings,
         )
         self._parts = AgentParts.of(self._worker)
+        self._ended = False
         if self._install is not None:
             self._install(self._worker)  # in the same turn of the loop: no call may arrive before its application
         async with asyncio.timeout(START_TIMEOUT):
@@ -140,6 +145,7 @@ class EmbeddedNode:
         settled_by = min(deadline, now() + SETTLE_WAIT)
         while self.worker.actors.has_open_ends() and now() < settled_by:
             await asyncio.sleep(0.02)
+        self._ended = True
         self.worker.actor_loop.flush()
         self.worker.close()
         self._dispatcher.close()

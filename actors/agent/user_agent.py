@@ -235,7 +235,8 @@ class UserAgent(AgentMetrics, AgentWire):
         """
         node = self._node if isinstance(self._node, BoundNode) else None
         if node is None and checked_flag("same_legs", same_legs):
-            node = BoundNode(self._node.parts, self._placing)
+            own = self._node
+            node = BoundNode(own.parts, self._placing, lambda: own.parts)
         return UserAgent(from_, node=node, **options).placing_as(self._placing)
 
     def placing_as(self, placing: Placing) -> Self:

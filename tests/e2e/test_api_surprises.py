@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -408,6 +409,57 @@ def test_two_identities_of_a_script_share_one_port() -> None:
             UserAgent().another("sip:dave@127.0.0.1", same_legs=True)
 
     run(scenario)
+
+
+TO: Any = "sip:bob@127.0.0.1:9"
+VERBS: dict[str, Callable[[UserAgent], Any]] = {
+    "invite": lambda ua: ua.invite(TO, media="none"),
+    "invite with cb_final": lambda ua: ua.invite(TO, media="none", cb_final=print),
+    "Call": lambda ua: Call(ua, TO),
+    "request": lambda ua: ua.request("OPTIONS", TO),
+    "subscribe": lambda ua: ua.subscribe(TO, "presence"),
+    "register": lambda ua: ua.register("sip:127.0.0.1:9"),
+    "deliver": lambda ua: ua.deliver(b"octets", TO),
+    "reserve_media": lambda ua: ua.reserve_media(),
+    "listen": lambda ua: ua.listen(media="none"),
+    "stop_listening": lambda ua: ua.stop_listening(),
+    "on_request": lambda ua: ua.on_request("MESSAGE", lambda request: 200),
+    "on_send": lambda ua: ua.on_send(lambda message, hop: None),
+    "take_transfers": lambda ua: ua.take_transfers(),
+    "every": lambda ua: ua.every(1, print),
+    "keep_ladders": lambda ua: ua.keep_ladders(),
+    "new_call_id": lambda ua: ua.new_call_id(),
+    "another": lambda ua: ua.another("sip:dave@127.0.0.1", same_legs=True),
+}
+
+
+async def result_of(verb: str, ua: UserAgent) -> Any:
+    """Do one of `VERBS`, and await what it returns where that waits."""
+    result = VERBS[verb](ua)
+    return await result if isinstance(result, Awaitable) else result
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_user_agent_that_has_ended_says_so_at_once(verb: str) -> None:
+    async def main() -> None:
+        async with agent() as alice:
+            carol = alice.another("sip:carol@127.0.0.1", same_legs=True)
+            assert carol.new_call_id()
+        for ua in (alice, carol):
+            with pytest.raises(ConfigurationError, match="the user agent has ended"):
+                await asyncio.wait_for(result_of(verb, ua), 5)
+
+    asyncio.run(main())
+
+
+def test_a_user_agent_may_be_entered_again() -> None:
+    async def main() -> None:
+        alice = agent()
+        for _ in range(2):
+            async with alice:
+                assert alice.new_call_id()
+
+    asyncio.run(main())
 
 
 def test_a_script_runs_on_the_loop_of_a_node() -> None:
