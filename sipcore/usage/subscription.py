@@ -30,8 +30,12 @@ MAX_MINIMUM: Final = 7 * 86400
 _REMEMBERED: Final = 8
 """How many answers to NOTIFY are kept for repeated requests."""
 
+_UNKNOWN: Final = 481
+"""Call/Transaction Does Not Exist: after a refresh, the notifier has lost the subscription, such as by a restart."""
+
 ENDING_STATUSES: Final = frozenset((404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604))
-"""Answers to a refresh that end the subscription (RFC 5057 section 5.1); after others it runs out by itself."""
+"""Answers to a refresh that end the subscription (RFC 5057 section 5.1); after others it runs out by itself. After 481
+a new one is made."""
 
 
 @final
@@ -446,7 +450,7 @@ class Subscription:
             self._asked = 0
             self._send(now)
         elif action is Action.END:
-            self._end(now, state, reason, status, by_us=left in (State.STOPPING, State.CLOSING))
+            self._end(now, state, reason, status, left)
         else:
             self._due = None
 
@@ -589,10 +593,16 @@ class Subscription:
         self._expires_at = now + granted
         self._due = now + granted * self._tokens.uniform(settings.refresh_earliest, settings.refresh_latest)
 
-    def _end(self, now: float, state: SubscriptionState | None, reason: str, status: int, *, by_us: bool) -> None:
+    def _end(self, now: float, state: SubscriptionState | None, reason: str, status: int, left: State) -> None:
         self._exchange.abandon()
+        by_us = left in (State.STOPPING, State.CLOSING)
         fetched = not self.settings.expires  # RFC 6665 section 4.4.3: one state was asked for
-        wait = None if by_us or status or fetched else _wait(state, reason, self.settings.retry_wait)
+        # RFC 6665 4.1.2.2: the notifier has lost the dialog of a refresh; a new subscription is one of 4.1.2.1.
+        is_lost = status == _UNKNOWN and left in (State.PENDING, State.ACTIVE)
+        if by_us or fetched or (status and not is_lost):
+            wait = None
+        else:
+            wait = _SOON if is_lost else _wait(state, reason, self.settings.retry_wait)
         self._expires_at = self._notify_by = None
         self._due = None if wait is None else now + wait
         if wait is not None:

@@ -205,6 +205,25 @@ def test_it_is_refreshed_and_made_again_where_the_notifier_demands_it() -> None:
     in_virtual_time(main)
 
 
+def test_it_is_made_again_after_the_notifier_has_lost_it() -> None:
+    async def main() -> None:
+        lost: list[str] = []
+
+        def forget(request: Request) -> Response | None:
+            return reply(request, 481) if request.call_id in lost else None
+
+        async with agent() as alice, Notifier(forget, state="active;expires=60") as bob:
+            worker_of(alice).actor_loop.now = asyncio.get_running_loop().time
+            it = await alice.subscribe(bob.uri(), "dialog", expires=60)
+            lost.append(bob.requests[0].call_id)  # as a restart does
+            await asyncio.sleep(58)
+            assert (it.state, it.reason) == ("active", "refused")
+            assert len({each.call_id for each in bob.requests}) == 2
+            await it.end()
+
+    in_virtual_time(main)
+
+
 def test_notifies_that_nobody_reads_are_bounded_and_counted() -> None:
     async def main() -> None:
         async with agent() as alice, Notifier() as bob:

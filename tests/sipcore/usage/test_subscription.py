@@ -296,7 +296,7 @@ def test_a_refused_first_request_is_the_end(status: int) -> None:
     assert (line.it.state, line.sent[0].call_id != line.sent[1].call_id) == (State.NOTIFY_WAIT, True)
 
 
-@pytest.mark.parametrize(("status", "ends"), [(481, True), (404, True), (408, True), (500, False), (503, False)])
+@pytest.mark.parametrize(("status", "ends"), [(404, True), (408, True), (500, False), (503, False)])
 def test_a_refused_refresh_ends_it_or_is_tried_again_half_way_to_the_end(status: int, ends: bool) -> None:
     line = active()
     line.wait(450.2)
@@ -322,6 +322,19 @@ def test_a_refused_refresh_ends_it_or_is_tried_again_half_way_to_the_end(status:
     assert isinstance(event, SubscriptionEnded)
     assert event.reason == "expired"
     assert event.retry_at == pytest.approx(601.2)
+
+
+def test_a_refresh_of_a_subscription_that_the_notifier_has_lost_makes_a_new_one() -> None:
+    line = active()
+    line.wait(450.2)
+    assert line.reply(450.2, 481) == [SubscriptionEnded("refused", 481, 451.2)]
+    assert line.it.state is State.WAITING
+    line.wait(451.2)
+    first, last = line.sent[0], line.sent[-1]
+    assert (last.uri, last.to_tag, line.hops[-1], last.expires) == (first.uri, None, SERVER, 600)
+    assert (last.call_id != first.call_id, last.from_tag != first.from_tag) == (True, True)
+    assert line.reply(451.3, 481) == [SubscriptionEnded("refused", 481, None)], "the resource itself is not known"
+    assert (line.it.state, line.it.deadline) == (State.TERMINATED, None)
 
 
 def test_423_asks_for_longer_once() -> None:
