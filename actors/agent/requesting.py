@@ -19,6 +19,7 @@ from sipswarm.sipcore.usage.standalone_request import WITHOUT_CONTACT, RequestSe
 from sipswarm.sipcore.usage.subscription import SubscriptionSettings
 
 from ..diagnosis.foreign_text import said, shown
+from ..diagnosis.request_loss import told_loss
 from ..errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable, RequestEnded
 from ..handle.given_text import (
     MOST_SECONDS,
@@ -253,7 +254,7 @@ def result_of(method: str, target: str, actor: RequestActor, finished: Finished 
     hop = actor.way.hop
     place = f"{hop.transport} {hop.host} port {hop.port}"
     if status != 408:
-        why = f" ({actor.loss.value})" if actor.loss is not None else ""
+        why = f" ({told_loss(actor.loss)})" if actor.loss is not None else ""
         raise CallRejected(status, f"{method} could not be sent to {place}{why}")
     raise CallTimeout(
         f"no answer to {what} from {place}: look at address and port, at the transport (;transport=tcp in the URI), "

@@ -1,8 +1,8 @@
 """The subscription that user code holds: its state, its NOTIFYs as an asynchronous iterator, and its end (RFC 6665).
 
-`sipcore.usage.subscription` refreshes it and subscribes again where the notifier demands that. The handle keeps at most
-`MOST_UNREAD` NOTIFYs that nobody reads: the oldest is dropped for a newer one and counted. Each of its awaits ends at
-the latest with timer N, 64*T1.
+`sipcore.usage.subscription` refreshes it and subscribes again where the notifier demands that or has lost it. The handle
+keeps at most `MOST_UNREAD` NOTIFYs that nobody reads: the oldest is dropped for a newer one and counted. Each of its
+awaits ends at the latest with timer N, 64*T1.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from sipswarm.sipcore.usage.subscription import (
 )
 
 from ..diagnosis.foreign_text import shown
+from ..diagnosis.request_loss import told_loss
 from ..errors import CallError, CallRejected, CallTimeout, RequestEnded
 from ..requests.keeper import Requests
 from ..requests.subscription_actor import ABANDONED, SubscriptionActor
@@ -173,5 +174,7 @@ class Subscription:
         if event.reason == ABANDONED:
             return RequestEnded(f"the {what} has no answer: its node ended")
         if event.status == 503:
-            return CallRejected(503, f"{what} could not be sent")
+            loss = self._actor.loss if self._actor is not None else None
+            why = f" ({told_loss(loss)})" if loss is not None else ""
+            return CallRejected(503, f"{what} could not be sent{why}")
         return CallTimeout(f"no answer to {what}, or no NOTIFY after it: look at address, port, transport and Contact")

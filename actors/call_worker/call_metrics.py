@@ -41,7 +41,7 @@ ENDED_BY: Final = {"local": "local", "remote": "remote", "expired": "expired", "
 _TIMEOUTS: Final = frozenset(each.value for each in (Cause.TIMEOUT, Cause.NO_ANSWER, Cause.NO_ACK))
 T1: Final = 0.5
 """Seconds until an INVITE is sent again (RFC 3261 section 17.1.1.2)."""
-_OWN_LOSSES: Final = frozenset((Loss.LOCAL.value, Loss.NO_WAY.value))
+_OWN_LOSSES: Final = frozenset((Loss.LOCAL.value, Loss.TOO_LONG.value, Loss.NO_WAY.value))
 _LOSSES: Final = frozenset(each.value for each in Loss)
 
 

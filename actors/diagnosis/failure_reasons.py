@@ -147,6 +147,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "refused": "unreachable",
     "transport": "transport_error",
     "local_transport": "no_transport",
+    "too_long": "no_transport",
     "no_way": "no_transport",
     "forbidden": "forbidden_address",
     "no_port": "no_port",

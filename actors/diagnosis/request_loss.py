@@ -10,6 +10,8 @@ class Loss(Enum):
 
     LOCAL = "local_transport"
     """This machine could not send it: no descriptor, memory, local address or room in a queue."""
+    TOO_LONG = "too_long"
+    """It is longer than a datagram can be, and its peer takes no TCP at that port."""
     NO_WAY = "no_way"
     """Nothing leads there from here: no listener of its transport and IP version, no route, or no address of a host."""
     FORBIDDEN = "forbidden"
@@ -37,3 +39,11 @@ def may_have_arrived(data: bytes) -> bool:
     No answer is waited for; when one is lost all the same, the repeated 2xx or ACK brings it back.
     """
     return data.startswith((b"SIP/2.0 ", b"ACK "))
+
+
+def told_loss(loss: Loss) -> str:
+    """Return the name of a loss, with what helps against it where that is a thing of the request."""
+    name = str(loss.value)
+    if loss is Loss.TOO_LONG:
+        return f"{name}: no datagram has room for it; send it over TCP, as with ;transport=tcp"
+    return name

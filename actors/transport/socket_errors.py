@@ -16,7 +16,7 @@ from ..diagnosis.request_loss import Loss
 _LOCAL: Final = frozenset(
     {
         *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EADDRNOTAVAIL, errno.EADDRINUSE),
-        *(errno.ENETDOWN, errno.EMSGSIZE, errno.EBADF),
+        *(errno.ENETDOWN, errno.EBADF),
     }
 )
 _NO_WAY: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
@@ -43,6 +43,8 @@ def loss_of(number: int | None) -> Loss:
     Args:
         number: errno, None = none was given.
     """
+    if number == errno.EMSGSIZE:
+        return Loss.TOO_LONG
     if number in _NO_WAY:
         return Loss.NO_WAY
     return Loss.LOCAL if number in _LOCAL else Loss.UNREACHABLE

@@ -248,6 +248,25 @@ def test_silence_and_a_refused_connection_are_told_by_name() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("legs", [("udp:127.0.0.1:0",), ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")])
+@pytest.mark.parametrize("verb", ["request", "subscribe"])
+def test_what_no_datagram_has_room_for_is_told_by_name(verb: str, legs: tuple[str, ...]) -> None:
+    """With a TCP leg it is tried there first; the other side has no TCP at its port."""
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1", *legs) as alice, agent("sip:bob@127.0.0.1") as bob:
+            long = "x" * 70_000
+            result: Awaitable[object]
+            if verb == "request":
+                result = alice.request("MESSAGE", address_of(bob), long)
+            else:
+                result = alice.subscribe(address_of(bob), "presence", body=long, content_type="text/plain")
+            with pytest.raises(CallRejected, match=r"503 .* could not be sent.*too_long: no datagram has room for it"):
+                await result
+
+    asyncio.run(main())
+
+
 def test_a_request_ends_by_name_with_its_node_and_a_cancelled_one_gives_its_place_back() -> None:
     async def main() -> None:
         async with Peer(lambda request: []) as silent:

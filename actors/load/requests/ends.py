@@ -22,7 +22,7 @@ from ...trace.recorder import CallRecord, SipTrace
 from ..expectations import missed
 from ..run_ends import row_without_media
 
-_OWN_LOSSES: Final = (Loss.LOCAL, Loss.NO_WAY)
+_OWN_LOSSES: Final = (Loss.LOCAL, Loss.TOO_LONG, Loss.NO_WAY)
 NO_MEDIA: Final[Mapping[str, Any]] = {}
 """The columns of an arrival without media."""
 

@@ -83,7 +83,7 @@ def test_a_call_that_never_got_a_port_is_no_answer_of_the_peer() -> None:
     assert (row.duration, row.ended_by) == (0.0, "")
 
 
-@pytest.mark.parametrize("cause", ["no_way", "local_transport"])
+@pytest.mark.parametrize("cause", ["no_way", "local_transport", "too_long"])
 @pytest.mark.parametrize(("ended", "outcome"), [(1.0, "not_sent"), (1.2, "not_sent"), (2.0, "transport_error")])
 def test_a_call_whose_invite_could_not_leave_is_not_sent(cause: str, ended: float, outcome: str) -> None:
     """When it is the INVITE's repetition that cannot leave, T1 has passed and the first copy had left."""

@@ -42,6 +42,7 @@ def load(**expected: Any) -> LoadConfig:
         ({"cause": "max_call_time", "duration": 1.0}, {}, "max_call_time"),
         ({"cause": "max_call_time"}, {"scenario": "s.py:scenario"}, "max_call_time"),
         ({"cause": "local_transport", "outcome": "transport_error", "code": 0}, {}, "no_transport"),
+        ({"cause": "too_long", "outcome": "transport_error", "code": 0}, {}, "no_transport"),
         ({"cause": "no_way", "outcome": "transport_error", "code": 0}, {}, "no_transport"),
         ({"cause": "no_way", "duration": 0.0}, {}, "bad_contact"),
         ({"cause": "no_way", "duration": 0.0}, {"scenario": "s.py:scenario"}, "bad_contact"),

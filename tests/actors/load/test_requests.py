@@ -134,6 +134,7 @@ def test_credentials_that_are_for_another_realm_were_not_given() -> None:
         (503, Loss.REFUSED, "transport_error", "refused"),
         (503, Loss.UNREACHABLE, "transport_error", "unreachable"),
         (503, Loss.LOCAL, "not_sent", "local_transport"),
+        (503, Loss.TOO_LONG, "not_sent", "too_long"),
         (503, Loss.NO_WAY, "not_sent", "no_way"),
     ],
 )
