@@ -120,6 +120,7 @@ def load(
         sipp_file.check_runnable(config)
     if not check.asked():
         need_descriptors(settings)
+    method.check_options(config.method)
     config = method.checked(_checked(config, own), own.thresholds)
     if sipp_file.is_named(config) and not given("run_time"):
         config = replace(config, run_time=sipp_file.RUN_TIME)

@@ -29,6 +29,7 @@ OF_CALLS: Final = (
     "expect_audio",
     "expect_mos",
     "ring_time",
+    "run_time",
     "scenario",
 )
 """Options that mean something for calls only."""
@@ -62,21 +63,31 @@ LONGEST: Final = 32.0
 """Seconds until a request is given up, 64*T1 (RFC 3261 section 17.1.2.2, timer F)."""
 
 
-def checked(config: LoadConfig, thresholds: Sequence[Threshold] = ()) -> LoadConfig:
-    """Return a load with the consequences of its method.
+def check_options(method: str) -> None:
+    """See that each option that was given means something with a method.
+
+    It comes before all rules of several options: what such a rule would have the user add may mean nothing either.
 
     Raises:
-        UsageError: an option or a threshold means nothing with this method, or one is missing.
+        UsageError: one means nothing; it is named.
     """
-    method = config.method
     for name, methods in OF_METHODS.items():
         if given(name) and method not in methods:
             raise click.UsageError(f"{_option(name)} is for --method {' or '.join(methods)}; say so, or drop it")
-    if method == CALL_METHOD:
-        return config
-    for name in OF_CALLS:
+    for name in OF_CALLS if method != CALL_METHOD else ():
         if given(name):
             raise click.UsageError(f"{_option(name)} is for calls; drop it, or drop --method {method}")
+
+
+def checked(config: LoadConfig, thresholds: Sequence[Threshold] = ()) -> LoadConfig:
+    """Return a load with the consequences of its method, whose options `check_options` has seen.
+
+    Raises:
+        UsageError: a threshold means nothing with this method, or an option is missing.
+    """
+    method = config.method
+    if method == CALL_METHOD:
+        return config
     uncounted = OF_MEDIA if method in LASTING else OF_MEDIA | OF_LASTING
     for each in thresholds:
         if each.name in uncounted:
