@@ -19,7 +19,7 @@ from ..config import Listener, format_host
 from ..errors import ConfigurationError
 from ..transport.names.addresses import ip_version, is_address
 from ..transport.networks import usual_form
-from ..transport.targets import hop_of
+from ..transport.targets import hop_of, with_scheme
 
 QUIET_NETWORKS: Final = tuple(
     ipaddress.ip_network(each)
@@ -48,9 +48,10 @@ def complete(target: str, user: str = "", transport: str = "") -> str:
         transport: empty = none was given.
 
     Raises:
-        ConfigurationError: not a SIP URI, a user in both places, or `-t udp` for a SIPS URI (RFC 3261 section 26.2.2).
+        ConfigurationError: not a SIP URI, another scheme, a user in both places, or `-t udp` for a SIPS URI (RFC 3261
+            section 26.2.2).
     """
-    text = target if target.lower().startswith(("sip:", "sips:")) else f"sip:{target}"
+    text = with_scheme(target)
     try:
         uri = Uri.parse(text)
     except ParseError as error:

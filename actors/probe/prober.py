@@ -27,8 +27,36 @@ from .registering import ProbeRegistration, Registrant
 from .report import CALL_PHASES, OPTIONS_PHASES, REGISTER_PHASES, Failure, ProbeFailed, ProbeReport
 from .sending import FirstResponse, ProbeCall, send_options
 
+_SHORTEST: Final = 0.02
+"""Seconds of the shortest wait for the steps of a probe."""
 _EVERY_ADDRESS: Final = {False: "0.0.0.0", True: "::"}
 _logger = logging.getLogger(__name__)
+
+
+class _Start:
+    """The time that the start of the user agent takes, which is none of the target's.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = 0.0
+        self._ended = 0.0
+
+    def begin(self) -> None:
+        """Note its begin."""
+        self._began = self._clock()
+
+    def end(self) -> None:
+        """Note its end."""
+        self._ended = self._clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until now or its end; 0 before its begin."""
+        return (self._ended or self._clock()) - self._began if self._began else 0.0
 
 
 class Prober:
@@ -72,6 +100,7 @@ class Prober:
         module: Module,
         *,
         timeout: float,
+        start_counts: bool = True,
         on_note: Callable[[str], None] = lambda text: None,
     ) -> ProbeReport:
         """Run one probe.
@@ -79,6 +108,7 @@ class Prober:
         Args:
             target: SIP URI, of which `sip:` may be left out.
             timeout: seconds that it may take.
+            start_counts: the start of the user agent counts, as it does for a scraper that waits.
             on_note: called with each step.
 
         Raises:
@@ -97,10 +127,13 @@ class Prober:
         report = ProbeReport(uri, phases=phases, clock=self._clock, on_note=on_note)
         agents: list[tuple[UserAgent, asyncio.Task[UserAgent]]] = []
         self._taken += 1
-        steps = asyncio.ensure_future(self._steps(uri, module, who, report, agents))
+        start = _Start(self._clock)
+        steps = asyncio.ensure_future(self._steps(uri, module, who, report, agents, start))
         self._running.add(steps)
         try:
-            done, _ = await asyncio.wait((steps,), timeout=timeout)
+            done = bool((await asyncio.wait((steps,), timeout=timeout))[0])
+            while not done and not start_counts and (left := timeout + start.seconds - report.elapsed) > 0:
+                done = bool((await asyncio.wait((steps,), timeout=max(left, _SHORTEST)))[0])
             if not done:
                 report.fail_in_time(timeout)
                 steps.cancel()
@@ -131,12 +164,14 @@ class Prober:
         who: Registrant | None,
         report: ProbeReport,
         agents: list[tuple[UserAgent, asyncio.Task[UserAgent]]],
+        start: _Start,
     ) -> None:
         """Do everything that a probe does.
 
         Args:
             who: is registered; None = the probe registers nobody.
             agents: gets the user agent, with the task that starts it.
+            start: notes how long that takes.
         """
         checks, account = module.checks, module.settings.account
         lookup = ProbeLookup(self._lookup)
@@ -149,9 +184,11 @@ class Prober:
         first = FirstResponse((account.user, account.password), report) if account.user and not checks.call else None
         agent = _user_agent(module, hops, lookup, first, who)
         report.waits("the start of the user agent", Failure.LOCAL)
+        start.begin()
         started = asyncio.ensure_future(agent.__aenter__())
         agents.append((agent, started))
         await asyncio.shield(started)
+        start.end()
         if checks.call:
             await ProbeCall(agent, uri, checks, report).run()
         elif who is not None:

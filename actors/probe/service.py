@@ -128,7 +128,8 @@ class ProbeService:
             raise ConfigurationError("name one target: /probe?target=sip:192.0.2.1:5060&module=NAME")
         modules = self._modules
         if len(names) != 1 or names[0] not in modules:
-            raise ConfigurationError(f"there is no module {shown(' '.join(names))}; there are {', '.join(modules)}")
+            name = shown(" ".join(names)) or "of an empty name"
+            raise ConfigurationError(f"there is no module {name}; there are {', '.join(modules)}")
         return targets[0], names[0], modules[names[0]], found.get("debug", [""])[-1] == "true"
 
     def _time_left(self, asked: Asked) -> float:

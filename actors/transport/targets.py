@@ -17,6 +17,31 @@ EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transpo
 """Every transport with every IP version."""
 
 
+OTHER_SCHEMES: Final = frozenset(
+    ("tel", "mailto", "http", "https", "urn", "im", "pres", "xmpp", "h323", "ws", "wss", "sms", "callto")
+)
+"""Schemes that are not taken for a user or a host where `sip:` is left out; `sip:tel:5060` is a host called tel."""
+
+
+def with_scheme(target: str, named: str = "target") -> str:
+    """Return the text of a SIP URI, with `sip:` where the scheme was left out.
+
+    Args:
+        named: what it is, for the user.
+
+    Raises:
+        ConfigurationError: it has another scheme.
+    """
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme.lower() in ("sip", "sips"):
+        return target
+    if colon and (scheme.lower() in OTHER_SCHEMES or rest.startswith("//")):
+        raise ConfigurationError(
+            f"{named} {target!r}: the scheme {scheme} is not sip or sips; write for example sip:user@192.0.2.1:5060"
+        )
+    return f"sip:{target}"
+
+
 def uri_of(target: str, what: str = "target") -> Uri:
     """Return the SIP URI of a target, whose scheme may be left out; nothing is looked up.
 
@@ -31,7 +56,7 @@ def uri_of(target: str, what: str = "target") -> Uri:
             f"{what} is {type(target).__name__}, not text; write for example sip:user@192.0.2.1:5060"
         )
     named = "target" if what == "target" else f"{what}: target"
-    text = target if target.lower().startswith(("sip:", "sips:")) else f"sip:{target}"
+    text = with_scheme(target, named)
     try:
         uri = Uri.parse(text)
     except ParseError as error:

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sipswarm.actors.agent.node import EmbeddedNode
 from sipswarm.actors.cli import main
-from sipswarm.actors.cli.probe.once import prober_of
+from sipswarm.actors.cli.probe.once import NOT_JUDGED, exit_code, prober_of
 from sipswarm.actors.config import AccountConfig, CallSettings
 from sipswarm.actors.errors import Overloaded
 from sipswarm.actors.probe.module import Module, ProbeChecks
@@ -177,7 +178,7 @@ def test_a_signal_gives_a_probe_up(dead: str) -> None:
         assert running.process.stderr is not None
         assert running.process.stderr.readline() == f"INVITE sip:{dead}\n"
         running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(SECONDS) == 1
+        assert running.process.wait(SECONDS) == 3
         assert "given up" in running.process.stderr.read()
     finally:
         running.close()
@@ -238,6 +239,28 @@ def test_a_bye_without_an_answer_is_a_failure_of_the_end_within_the_time() -> No
             assert report.detail == "the response to BYE did not come within 2 s"
 
     callee = Peer(answer)
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("start_counts", [False, True])
+def test_the_start_of_the_own_user_agent_counts_for_a_scraper_only(
+    start_counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = EmbeddedNode.start
+
+    async def start_slowly(node: EmbeddedNode) -> None:
+        await asyncio.sleep(3)
+        await started(node)
+
+    async def main() -> None:
+        monkeypatch.setattr(EmbeddedNode, "start", start_slowly)
+        async with asyncio.timeout(SECONDS), Peer(lambda request: [reply(request, 200)]) as target:
+            prober = prober_of(1)
+            report = await prober.probe(target.uri(), Module(), timeout=2.0, start_counts=start_counts)
+            await prober.close()
+        assert report.failure is (Failure.LOCAL if start_counts else None), report.detail
+        assert exit_code(report) == (NOT_JUDGED if start_counts else 0)
+
     asyncio.run(main())
 
 
@@ -401,6 +424,8 @@ def test_debug_shows_steps_messages_and_module_as_text(service: Service, ivr: st
         ({}, "", "name one target: /probe?target="),
         ({"target": ""}, "", "name one target"),
         ({"target": "127.0.0.1", "module": "no"}, "", "there is no module no; there are default, options, call, busy"),
+        ({"target": "127.0.0.1", "module": ""}, "", "there is no module of an empty name; there are default, options"),
+        ({"target": "mailto:a@127.0.0.1"}, "", "the scheme mailto is not sip or sips"),
         ({"target": "sip:a b", "module": "options"}, "", "target 'sip:a b': "),
         ({"target": "192.0.2.1", "module": "options"}, "", "outside of loopback, link-local and private networks"),
         ({"target": "127.0.0.1"}, "soon", "X-Prometheus-Scrape-Timeout-Seconds is soon, which is no time in seconds"),

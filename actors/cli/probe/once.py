@@ -7,16 +7,26 @@ at once.
 import asyncio
 import signal
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from ...host.event_loop import new_event_loop
 from ...probe.figures import as_json, lines_of
 from ...probe.module import Module
 from ...probe.prober import Prober
-from ...probe.report import ProbeReport
+from ...probe.report import Failure, ProbeReport
 from ..signals import leave_at_once, show_stack_on_sigusr2
 from ..target import check_permitted, complete
 from ..terminal import echo
+
+NOT_JUDGED: Final = 3
+"""Exit code where the probe could not be carried out: the target is neither well nor ill."""
+
+
+def exit_code(report: ProbeReport) -> int:
+    """Return 0 = everything was as expected, 1 = it was not, `NOT_JUDGED`."""
+    if report.failure is Failure.LOCAL:
+        return NOT_JUDGED
+    return 0 if report.passed else 1
 
 
 def run_once(target: str, module: Module, *, is_quiet: bool, as_object: bool) -> int:
@@ -27,7 +37,7 @@ def run_once(target: str, module: Module, *, is_quiet: bool, as_object: bool) ->
         as_object: the result is printed as a JSON object.
 
     Returns:
-        0 = everything was as expected, else 1.
+        As `exit_code`; `NOT_JUDGED` too when a signal has ended it.
 
     Raises:
         ConfigurationError: the target is malformed or not permitted; nothing was sent.
@@ -40,7 +50,8 @@ def run_once(target: str, module: Module, *, is_quiet: bool, as_object: bool) ->
     async def one() -> int:
         stop = stopped_by_signals()
         prober = prober_of(1)
-        probing = asyncio.ensure_future(prober.probe(target, module, timeout=module.checks.timeout, on_note=say))
+        seconds = module.checks.timeout
+        probing = asyncio.ensure_future(prober.probe(target, module, timeout=seconds, start_counts=False, on_note=say))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait((probing, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -49,9 +60,9 @@ def run_once(target: str, module: Module, *, is_quiet: bool, as_object: bool) ->
                 await asyncio.wait((probing,))
             if probing.cancelled():
                 echo("given up", err=True)
-                return 1
+                return NOT_JUDGED
             _print(probing.result(), as_object=as_object)
-            return 0 if probing.result().passed else 1
+            return exit_code(probing.result())
         finally:
             stopped.cancel()
             await prober.close()

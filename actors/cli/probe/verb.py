@@ -85,7 +85,7 @@ def probe(
       sipswarm probe sip:alice@127.0.0.1:5070 --register --auth-user alice --auth-password-file alice.password
       sipswarm probe --serve 127.0.0.1:9115
 
-    Exit codes: 0 everything was as expected, 1 it was not, 2 usage.
+    Exit codes: 0 everything was as expected, 1 it was not, 2 usage, 3 the target was not judged.
     """
     own = module_of(checks, caller, settings)
     if serve.port < 0 and not asked():

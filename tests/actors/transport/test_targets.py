@@ -2,8 +2,9 @@
 
 import pytest
 
+from sipswarm.actors.cli.target import complete
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.transport.targets import hop_of
+from sipswarm.actors.transport.targets import hop_of, uri_of
 from sipswarm.sipcore.message.hop import Hop
 
 
@@ -43,3 +44,21 @@ def test_what_leads_nowhere_is_refused_with_the_fix(target: str, part: str) -> N
     with pytest.raises(ConfigurationError) as caught:
         hop_of(target)
     assert part in str(caught.value)
+
+
+OTHER_SCHEMES = ["mailto:bob@127.0.0.1", "tel:+123", "TEL:5060", "http://127.0.0.1", "x-y://127.0.0.1"]
+WITHOUT_ONE = ["localhost:5060", "bob:secret@127.0.0.1", "[::1]:5060", "sip:tel:5060", "SIPS:bob@b"]
+
+
+@pytest.mark.parametrize("target", OTHER_SCHEMES)
+def test_a_target_of_another_scheme_is_no_host_or_user(target: str) -> None:
+    said = f"{target!r}: the scheme {target.partition(':')[0]} is not sip or sips; write for example"
+    for judged in (uri_of, complete):
+        with pytest.raises(ConfigurationError) as caught:
+            judged(target)
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("target", WITHOUT_ONE)
+def test_a_target_without_a_scheme_may_have_a_port_or_a_password(target: str) -> None:
+    uri_of(target)
