@@ -67,8 +67,9 @@ def node_config(
 
 def _listeners(legs: str | Sequence[str]) -> tuple[Listener, ...]:
     """Return the listeners of the argument `legs`; a text is one of them."""
+    given = checked_list("legs", legs)
     try:
-        listeners = tuple(Listener.parse(checked_text("address", each)) for each in checked_list("list", legs))
+        listeners = tuple(Listener.parse(checked_text("address", each)) for each in given)
     except ConfigurationError as error:
         raise ConfigurationError(f"legs: {error}") from error
     if not listeners:

@@ -29,6 +29,7 @@ from ..bus.slots import SlotMap
 from ..errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable
 from ..handle.given_text import (
     MOST_SECONDS,
+    check_headers,
     checked_address,
     checked_callback,
     checked_flag,
@@ -46,6 +47,7 @@ from ..transport.names.addresses import is_address
 from .own_identity import OwnIdentity, name_addr, registrar_uri, uri_in
 from .routes import Routes
 
+OF_REGISTER: Final = ("registrar", "contact", "expires", "refresh", "leg", "from_", "auth", "resp40x", "cb_final")
 _CB_FINAL: Final = "the callback cb_final of a registration"
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
 """States in which a REGISTER can be sent."""
@@ -103,6 +105,7 @@ class Registering:
         Args:
             challenge: the argument `resp40x` there.
         """
+        check_headers("register", headers, OF_REGISTER)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         more = checked_pairs("headers", named, contacts=True)
         checked_whole("expires", expires, 0, MOST_SECONDS)

@@ -23,8 +23,10 @@ from ..diagnosis.request_loss import told_loss
 from ..errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable, RequestEnded
 from ..handle.given_text import (
     MOST_SECONDS,
+    check_headers,
     checked_callback,
     checked_list,
+    checked_media_range,
     checked_request,
     checked_seconds,
     checked_text,
@@ -47,6 +49,12 @@ _KNOWN: Final = frozenset(
     ("OPTIONS", "MESSAGE", "NOTIFY", "PUBLISH", "INFO", "SUBSCRIBE", "REFER", "REGISTER", *_OF_CALLS)
 )
 MOST_FORWARDS: Final = 255
+OF_REQUEST: Final = (
+    "method", "to", "body", "content_type", "cb_final", "timeout", "from_", "auth", "leg", "max_forwards",
+)  # fmt: skip
+OF_SUBSCRIBE: Final = (
+    "to", "event", "expires", "body", "content_type", "accept", "cb_notify", "from_", "auth", "leg",
+)  # fmt: skip
 
 
 def checked_method(method: Any) -> str:
@@ -113,6 +121,7 @@ class Requesting:
             context: the fields that replace those of `to`.
         """
         checked_method(method)
+        check_headers("request", headers, OF_REQUEST)
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final, ("status", "result"))
         checked_whole("max_forwards", max_forwards, 0, MOST_FORWARDS)
@@ -195,6 +204,7 @@ class Requesting:
         leg: int | str | None,
     ) -> Subscription:
         """Subscribe, as `UserAgent.subscribe` does; arguments as for `request`."""
+        check_headers("subscribe", headers, OF_SUBSCRIBE)
         octets, kind, pairs = checked_request("SUBSCRIBE", body, headers)
         checked_callback("cb_notify", cb_notify, ("notified",))
         checked_whole("expires", expires, 0, MOST_SECONDS)
@@ -204,7 +214,8 @@ class Requesting:
             raise ConfigurationError(
                 f"event {said(event)} is no event package; give one, such as presence or message-summary"
             ) from error
-        types = tuple(checked_text("accept", each) for each in checked_list("accept", accept))
+        texts = [checked_text("accept", each) for each in checked_list("accept", accept)]
+        types = tuple(checked_media_range("accept", each.strip()) for text in texts for each in text.split(","))
         plain = self._destinations.target(to, context)
         there = await self._destinations.find(*plain, leg, with_contact=True)
         first, *others = there.ways

@@ -1,7 +1,7 @@
 """The subscription that user code holds: its state, its NOTIFYs as an asynchronous iterator, and its end (RFC 6665).
 
-`sipcore.usage.subscription` refreshes it and subscribes again where the notifier demands that or has lost it. The handle
-keeps at most `MOST_UNREAD` NOTIFYs that nobody reads: the oldest is dropped for a newer one and counted. Each of its
+`sipcore.usage.subscription` refreshes it and subscribes again where the notifier demands that or has lost it. It keeps
+at most `MOST_UNREAD` NOTIFYs that nobody reads: the oldest is dropped for a newer one and counted. Each of its
 awaits ends at the latest with timer N, 64*T1.
 """
 

@@ -586,8 +586,8 @@ class UserAgent(AgentMetrics, AgentWire):
     ) -> Subscription:
         """Subscribe to an event of a resource (RFC 6665), and return when its first NOTIFY came.
 
-        The subscription is refreshed until `Subscription.end`, or the end of the node. It is made again where the notifier
-        demands it or has lost it (481 to a refresh). It takes a place among the calls of the worker.
+        The subscription is refreshed until `Subscription.end`, or the end of the node. It is made again where the
+        notifier demands it or has lost it (481 to a refresh). It takes a place among the calls of the worker.
 
         Args:
             to: the resource, as for `invite`.

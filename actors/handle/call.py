@@ -32,6 +32,7 @@ from .call_reading import CallReading
 from .decisions import Decision
 from .digits import CallDigits
 from .given_text import (
+    check_headers,
     checked_callback,
     checked_flag,
     checked_kept,
@@ -548,6 +549,7 @@ class Call(CallReading):
                 which `update` sends; nothing was sent.
         """
         self.waiters.raise_if_over()
+        check_headers("request", headers, ("method", "body", "content_type", "cb_final"))
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final, CALLED_WITH["cb_final"])
         request_id = self.actor.request(method, octets, kind, pairs, self.actor_loop.now())

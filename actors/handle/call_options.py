@@ -87,7 +87,7 @@ class ListenOptions(CallOptions, total=False):
     auth_strict: bool
 
 
-_OF_LISTEN: Final = frozenset(("robot", "filter", "cb_create", "media", "refuse_status"))
+OF_LISTEN: Final = frozenset(("robot", "filter", "cb_create", "media", "refuse_status"))
 """Arguments of `listen` that are no parameters of its calls."""
 
 
@@ -106,7 +106,7 @@ def checked_names(
     """
     if param is not None and not (isinstance(param, Mapping) and all(isinstance(name, str) for name in param)):
         raise ConfigurationError(f"param {said(param)} is no mapping of names to values")
-    misplaced = sorted(_OF_LISTEN.intersection(param or ())) if options is ListenOptions else []
+    misplaced = sorted(OF_LISTEN.intersection(param or ())) if options is ListenOptions else []
     if misplaced:
         raise ConfigurationError(f"param: {misplaced[0]} is an argument of {method}; give it as {misplaced[0]}=…")
     known = options.__annotations__

@@ -7,11 +7,12 @@ raise; they must change nothing.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
-from sipswarm.sipcore.message.headers import key_of
+from sipswarm.sipcore.message.headers import is_listed, key_of
 from sipswarm.sipcore.message.uri import Uri
 
 from ..call.request_bodies import usual_type
@@ -19,6 +20,7 @@ from ..diagnosis.foreign_text import octets_of, said, shown, unwritable
 from ..diagnosis.user_code import place_of
 from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, is_callback, takes
+from .call_options import OF_LISTEN, InviteOptions, ListenOptions, ReinviteOptions
 
 SDP: Final = "application/sdp"
 MOST_KEPT: Final = 256
@@ -30,6 +32,15 @@ _CALL_ID: Final = re.compile(r"[\w.!%*+`'~()<>:\\\"/\[\]?{}@-]+", re.ASCII)
 """Of words and one @ (RFC 3261 section 25.1)."""
 _PLACE: Final = re.compile(r"(?!(?:sips?|tel|mailto|urn|im|pres):)(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 """HOST:PORT, without a scheme."""
+_OF_CALLS: Final = frozenset(
+    (
+        *InviteOptions.__annotations__,
+        *ReinviteOptions.__annotations__,
+        *ListenOptions.__annotations__,
+        *OF_LISTEN,
+    )
+)
+"""Arguments of calls by keyword."""
 SIP: Final = ("sip", "sips")
 """Schemes of SIP URIs."""
 MOST_SECONDS: Final = 2**32 - 1
@@ -285,6 +296,18 @@ def own_address(what: str, text: str, domain: str = "") -> str:
     return f"sip:{text}@{domain}"
 
 
+def checked_media_range(what: str, given: Any) -> str:
+    """Return a media type, such as text/plain, or a range of them, such as text/*.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    text = checked_text(what, given)
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise ConfigurationError(f"{what} {said(text)} is no media type; write for example text/plain")
+    return text
+
+
 def checked_request(method: str, body: Any, headers: dict[str, str]) -> tuple[bytes, str, tuple[tuple[str, str], ...]]:
     """Return body, content type and header pairs of a request with the arguments of `Call.request`.
 
@@ -293,9 +316,8 @@ def checked_request(method: str, body: Any, headers: dict[str, str]) -> tuple[by
     """
     if not isinstance(body, str | bytes | bytearray | memoryview):
         raise ConfigurationError(f"body is {type(body).__name__}, neither text nor octets: {said(body)}")
-    kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
-    if not _MEDIA_TYPE.fullmatch(kind):
-        raise ConfigurationError(f"content_type {said(kind)} is no media type; write for example text/plain")
+    given = headers.pop("content_type", headers.pop("Content_Type", usual_type(body)))
+    kind = checked_media_range("content_type", given)
     pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
     octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
     checked_token("method", method)
@@ -412,3 +434,28 @@ def checked_timer(seconds: Any, function: Callback) -> float:
     if function is None or not takes(checked_callback("function", function), 0):
         raise ConfigurationError(f"function {said(function)} cannot be called without arguments; give one that can be")
     return checked_seconds("seconds", seconds, above=0.0)
+
+
+def check_headers(method: str, given: Mapping[str, object], arguments: Sequence[str]) -> None:
+    """See that the keyword arguments that become header fields are none of which an argument was meant.
+
+    A header that sipcore knows, and a name with a capital letter, is always a header.
+
+    Args:
+        method: of the user agent or call, for the text.
+        given: the headers by their names as keyword arguments.
+        arguments: the names that the method has.
+
+    Raises:
+        ConfigurationError: one is an argument of calls, or close to one of these names.
+    """
+    for name in given:
+        if not name.islower() or is_listed(name.replace("_", "-")):
+            continue
+        close = get_close_matches(name, arguments, 1, 0.8)
+        if close or name in _OF_CALLS:
+            meant = f"; did you mean {close[0]}?" if close else ", which is one of calls."
+            header = "_".join(each.capitalize() for each in name.split("_"))
+            raise ConfigurationError(
+                f"{method} has no argument {name}{meant} Write {header}=… for a header of that name"
+            )

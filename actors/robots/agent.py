@@ -22,6 +22,7 @@ from ..errors import ConfigurationError
 from ..handle.file_names import file_name
 from ..handle.given_text import (
     MOST_SECONDS,
+    check_headers,
     checked_contact,
     checked_number,
     checked_pairs,
@@ -35,6 +36,7 @@ from .setup_run import Arrangement
 
 RESOLVE_AGAIN: Final = 30.0
 """Seconds until the names of registrars that could not be found are looked up again."""
+OF_KEEP_REGISTERED: Final = ("address", "registrar", "auth", "contact", "expires")
 MOST_RATE: Final = 100_000
 """REGISTERs per second."""
 _logger = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class RobotAgent(UserAgent):
         Raises:
             ConfigurationError: no registrar is known, an address cannot be, or it is there already.
         """
+        check_headers("keep_registered", headers, OF_KEEP_REGISTERED)
         address = self._who.complete(address, "address")
         checked_contact("contact", contact)
         if auth is not None:

@@ -73,6 +73,11 @@ def key_of(name: str) -> str:
     return key
 
 
+def is_listed(name: str) -> bool:
+    """Return whether a header is one of the usual ones, whose names are written here; in any case, short ones too."""
+    return name.lower() in _KEYS
+
+
 def unfold(value: str) -> str:
     """Return a raw value on one line and trimmed (7.3.1)."""
     if "\n" in value:

@@ -309,6 +309,11 @@ def test_the_outcome_reaches_a_callback() -> None:
         ({"max_forwards": 256}, "max_forwards"),
         ({"from_": "sip:a@b\r\nX: y"}, "from"),
         ({"via": "SIP/2.0/UDP a"}, "via"),
+        ({"media": "echo"}, "request has no argument media, which is one of calls. Write Media=… for a header of that"),
+        ({"cb_established": "x"}, "request has no argument cb_established, which is one of calls"),
+        ({"contet_type": "text/html"}, r"no argument contet_type; did you mean content_type\? Write Contet_Type=…"),
+        ({"legs": "udp"}, r"no argument legs; did you mean leg\?"),
+        ({"frm_": "sip:a@b"}, r"did you mean from_\?"),
         ({"to": {"to": "sip:a@127.0.0.1", "callid": "ours"}, "method": "OPTIONS", "leg": 9}, "no leg"),
     ],
 )
@@ -423,5 +428,48 @@ def test_requests_are_counted_by_method_and_end() -> None:
         assert sent.cell(name, "sent", "OTHER", "timeout").value == 1
         assert received.cell(name, "received", "MESSAGE", "202").value == 1
         assert sent.cell("sipswarm_out_of_dialog_requests_active", "sent", "OTHER").value == 0
+
+    two_agents(scenario)
+
+
+MISSPELT: dict[str, tuple[Callable[[UserAgent, str], Awaitable[object]], str]] = {
+    "subscribe": (
+        lambda ua, to: ua.subscribe(to, "presence", accpt="text/plain"),
+        r"subscribe has no argument accpt; did you mean accept\?",
+    ),
+    "subscribe, a type": (
+        lambda ua, to: ua.subscribe(to, "presence", accept="foo"),
+        "accept 'foo' is no media type; write for example text/plain",
+    ),
+    "register": (
+        lambda ua, to: ua.register(to, expire="60"),
+        r"register has no argument expire; did you mean expires\?",
+    ),
+    "register, one of calls": (
+        lambda ua, to: ua.register(to, ring_time="5"),
+        "register has no argument ring_time, which is one of calls",
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", MISSPELT)
+def test_a_misspelt_text_does_not_leave_as_a_header(verb: str) -> None:
+    async def main() -> None:
+        async with agent() as alice, Peer(lambda request: [reply(request, 200)]) as peer:
+            call, text = MISSPELT[verb]
+            with pytest.raises(ConfigurationError, match=text):
+                await call(alice, peer.uri())
+            assert not peer.requests
+
+    run(main)
+
+
+def test_a_name_with_a_capital_letter_and_one_that_is_near_nothing_are_headers() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        came: list[Request] = []
+        bob.on_request("MESSAGE", lambda request: note(came, request) and 200)
+        await alice.request("MESSAGE", address_of(bob), "hello", Media="echo", x_why="test", subject="Hello")
+        found = [came[0].headers.get(name) for name in ("Media", "X-Why", "Subject")]
+        assert found == ["echo", "test", "Hello"]
 
     two_agents(scenario)
