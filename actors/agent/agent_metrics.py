@@ -63,5 +63,6 @@ class AgentMetrics:
 
     def counted(self) -> tuple[int, tuple[SeriesRow, ...], tuple[DeclaredRow, ...]]:
         """Return live calls, all that was counted, and the metrics of user code; not for users."""
-        live, totals = self._node.parts.update_gauges(), self._node.totals
+        node, totals = self._node, self._node.totals
+        live = 0 if node.ended else node.parts.update_gauges()
         return live, totals.snapshot(), totals.declared

@@ -1,11 +1,15 @@
 """The node under a `UserAgent` inside a call worker: one that runs already, instead of an embedded one."""
 
 from collections.abc import Callable
+from typing import Final
 
 from ..call_worker.agent_parts import AgentParts
 from ..config import NodeConfig
 from ..counting.totals import Totals
+from ..errors import ConfigurationError
 from .placing import Placing
+
+ENDED: Final = "the user agent has ended; use it inside of its `async with`, or make another one"
 
 
 class BoundNode:
@@ -14,12 +18,12 @@ class BoundNode:
     Args:
         parts: of that call worker.
         placing: how calls are placed on it, by agents of no run.
-        check: raises where the node does not run any more; None = it runs for as long as there is user code.
+        has_ended: whether the node does not run any more; that of a call worker runs for as long as there is user code.
     """
 
-    def __init__(self, parts: AgentParts, placing: Placing, check: Callable[[], object] | None = None) -> None:
+    def __init__(self, parts: AgentParts, placing: Placing, has_ended: Callable[[], bool] = lambda: False) -> None:
         self._parts = parts
-        self._check = check
+        self._has_ended = has_ended
         self.placing = placing
 
     @property
@@ -29,9 +33,14 @@ class BoundNode:
         Raises:
             ConfigurationError: the node has ended.
         """
-        if self._check is not None:
-            self._check()
+        if self._has_ended():
+            raise ConfigurationError(ENDED)
         return self._parts
+
+    @property
+    def ended(self) -> bool:
+        """Whether the node has ended."""
+        return self._has_ended()
 
     @property
     def config(self) -> NodeConfig:

@@ -24,10 +24,10 @@ from ..dispatcher import Dispatcher
 from ..errors import ConfigurationError
 from ..trace import file as trace_file
 from ..transport import listeners, tls
+from .bound_node import ENDED
 
 START_TIMEOUT = 5.0
 NOT_ENTERED: Final = "the user agent does not run yet; use it inside of `async with UserAgent(…) as ua:`"
-ENDED: Final = "the user agent has ended; use it inside of its `async with`, or make another one"
 
 
 class EmbeddedNode:
@@ -77,6 +77,11 @@ class EmbeddedNode:
         if self._ended:
             raise ConfigurationError(ENDED)
         return self._parts
+
+    @property
+    def ended(self) -> bool:
+        """Whether the node has ended, and was not started again."""
+        return self._ended
 
     async def start(self) -> None:
         """Bind the listeners and link the roles.

@@ -236,7 +236,7 @@ class UserAgent(AgentMetrics, AgentWire):
         node = self._node if isinstance(self._node, BoundNode) else None
         if node is None and checked_flag("same_legs", same_legs):
             own = self._node
-            node = BoundNode(own.parts, self._placing, lambda: own.parts)
+            node = BoundNode(own.parts, self._placing, lambda: own.ended)
         return UserAgent(from_, node=node, **options).placing_as(self._placing)
 
     def placing_as(self, placing: Placing) -> Self:

@@ -446,6 +446,7 @@ def test_a_user_agent_that_has_ended_says_so_at_once(verb: str) -> None:
             carol = alice.another("sip:carol@127.0.0.1", same_legs=True)
             assert carol.new_call_id()
         for ua in (alice, carol):
+            assert ua.counted()[0] == 0, "what it has counted can still be served"
             with pytest.raises(ConfigurationError, match="the user agent has ended"):
                 await asyncio.wait_for(result_of(verb, ua), 5)
 
