@@ -254,7 +254,8 @@ def _class(name: str, found: griffe.Class, names: Mapping[str, griffe.Object]) -
     if bases:
         yield f"Has everything of {', '.join(f'[{base}](#{base.lower()})' for base in bases)}.\n"
     for owner in _own_classes(found, names):
-        yield from _text(owner, init)
+        if owner is found or "\n" in _words(owner).strip():  # one sentence says what a part is, to its readers only
+            yield from _text(owner, init)
     said, members = _said_of(found), members_of(found, names)
     attributes = {each: one for each, one in members.items() if isinstance(one, griffe.Attribute)}
     if attributes:
@@ -287,7 +288,7 @@ def _signature(name: str, function: griffe.Function, *, returns: bool = True) ->
             parts.append("*")
         is_named = is_named or each.kind in {griffe.ParameterKind.keyword_only, griffe.ParameterKind.var_positional}
         typed = f"{stars}{each.name}" + (f": {each.annotation}" if each.annotation is not None else "")
-        default = f" = {each.default}" if each.default is not None and not stars else ""
+        default = f" = {_default(each.default)}" if each.default is not None and not stars else ""
         parts.append(typed + default)
     end = f" -> {function.returns}" if returns and function.returns is not None else ""
     line = f"{name}({', '.join(parts)}){end}"
@@ -333,8 +334,18 @@ def _declared(text: str, function: griffe.Function | None) -> tuple[str, str]:
     if function is None or text not in {each.name for each in function.parameters}:
         return "", ""
     found = function.parameters[text]
-    default = "" if found.default is None or found.kind in _STARS else f"`{_cell(str(found.default))}`"
+    default = "" if found.default is None or found.kind in _STARS else f"`{_cell(_default(found.default))}`"
     return _type(found.annotation), default
+
+
+def _default(given: object) -> str:
+    """Return a default; that of a field which an option fills is the first argument of `option`."""
+    text = str(given)
+    if not text.startswith("option("):
+        return text
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    return ast.unparse(call.args[0])
 
 
 def _type(annotation: object) -> str:

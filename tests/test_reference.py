@@ -40,6 +40,22 @@ def test_the_page_has_every_public_name_method_and_argument() -> None:
         assert f"| `{argument.arg}` |" in entry
 
 
+def test_a_default_is_what_a_caller_leaves_out_and_no_declaration() -> None:
+    assert reference._default("option('', '--tls-ca', shown=\"the system's\", about='Trusted.')") == "''"
+    assert reference._default("20.0") == "20.0"
+    assert "option(" not in reference.page(NAMES)
+
+
+def test_the_parts_of_a_class_do_not_speak_for_it_and_its_attributes_have_a_meaning() -> None:
+    page = reference.page(NAMES)
+    for entry in ("UserAgent", "RobotAgent"):
+        assert "What a user agent does with messages as such" not in page.partition(f"\n### {entry}\n")[2]
+    for name in ("Uri", "StopVariable"):
+        rows = page.partition(f"\n### {name}\n")[2].partition("\n#")[0].partition("| attribute |")[2].splitlines()[2:]
+        assert rows
+        assert all(row.split("|")[-2].strip() for row in rows if row.startswith("|")), rows
+
+
 MODULE = '''
 class Call:
     """A class.

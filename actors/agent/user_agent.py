@@ -543,7 +543,7 @@ class UserAgent(AgentMetrics, AgentWire):
             from_, auth: instead of the user agent's.
             leg: index or name, default the one that reaches the target.
             max_forwards: Max-Forwards.
-            headers: further header fields, `_` in a name stands for `-`.
+            headers: further header fields, `_` in a name stands for `-`; a name with a capital letter is always one.
 
         Raises:
             CallRejected: the final response was 300 to 699, which is `response` of the exception; or the request could
@@ -679,7 +679,7 @@ class UserAgent(AgentMetrics, AgentWire):
             resp40x: a 401 or 407 that an earlier `register` got, to be answered at once.
             cb_final: called as ("OK", expires, response) or ("FAIL", {code or errno}, response) on each result. Then
                 the method returns 0 at once and raises nothing that the callback gets.
-            headers: further header fields, `_` in a name stands for `-`.
+            headers: further header fields, `_` in a name stands for `-`; a name with a capital letter is always one.
 
         Returns:
             The seconds granted.

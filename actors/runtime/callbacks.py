@@ -22,7 +22,11 @@ from ..diagnosis.user_code import called
 
 
 class StopVariable:
-    """A variable whose `value` a callback sets: to its first argument, or to True without one; None before."""
+    """A variable that a callback sets.
+
+    Attributes:
+        value: the first argument of the callback, or True without one; None before.
+    """
 
     __slots__ = ("value",)
 

@@ -53,7 +53,8 @@ class Ladder:
     """The newest messages of one call, oldest first.
 
     Args:
-        rungs: the messages.
+        rungs: the messages, each with `at` (monotonic seconds), `sent`, `transport`, `local`, `remote`, `data` (its
+            octets, secrets masked), `note` and `start_line`.
         left_out: how many older ones are not kept any more.
         clock_offset: seconds from our monotonic times to those since 1970.
     """

@@ -97,11 +97,17 @@ def is_ipv6(text: str) -> bool:
 
 @final
 class Uri:
-    """One URI, never changed once it is made.
+    """One URI, never changed once it is made (RFC 3261 section 19.1.1).
 
-    scheme in lower case; user, password, params and headers with their escapes decoded; host without brackets;
-    port None when absent; opaque is what follows the colon of a scheme that is neither sip, sips nor tel.
-    Of a tel URI the number stands in user, as written. RFC 3261 section 19.1.1.
+    Attributes:
+        scheme: in lower case.
+        user: with its escapes decoded; of a tel URI the number, as written; None = there is none.
+        password: with its escapes decoded; None = there is none.
+        host: without brackets.
+        port: None = there is none.
+        params: by their names, with escapes decoded.
+        headers: pairs of name and value, with escapes decoded.
+        opaque: what follows the colon of a scheme that is neither sip, sips nor tel; else empty.
     """
 
     __slots__ = ("_text", "headers", "host", "opaque", "params", "password", "port", "scheme", "user")

@@ -36,4 +36,7 @@ class Answer(NamedTuple):
 
 
 Lookup = Callable[[str, str], Awaitable[Answer]]
-"""Answers a query of (NAPTR, SRV, A or AAAA; name). Raises OSError when no server answers."""
+"""A coroutine function of (NAPTR, SRV, A or AAAA; name) that answers a query by `Answer(rows, ttl)`: no rows = there is
+none; the ttl is in seconds. A row is a text with an address for A and AAAA, `Srv(priority, weight, target, port)`, or
+`Naptr(order, preference, service, replacement)`; all are of `sipswarm.actors.transport.names.dns_records`. Raises
+OSError when no server answers."""
