@@ -313,6 +313,8 @@ class CallFinished(NamedTuple):
     """Monotonic time at which the arrival was due by the plan of a load; -1.0 = the call is no arrival."""
     place: int = -1
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
+    data_line: int = 0
+    """Line in the file of `--data` of the row that the arrival has; 0 = none."""
 
 
 class CallSlice(NamedTuple):

@@ -158,6 +158,8 @@ class Planned(NamedTuple):
     """Monotonic time at which its arrival was due."""
     own: float = 0.0
     """Seconds from the start of its run until that placed it. They are the scenario's, and no lateness."""
+    line: int = 0
+    """Line in the file of `--data` of its row; 0 = it has none."""
 
     def lateness(self, times: CallTimes) -> float:
         """Return the seconds by which its INVITE left late, or it began late where none left; never less than 0."""

@@ -347,6 +347,7 @@ class CallMetrics:
             media_moved=call.actor.move.seconds_until(ended),
             media_lost=call.actor.move.is_lost,
             planned=-1.0 if planned is None else planned.at,
+            data_line=0 if planned is None else planned.line,
             **media_of(call.all_statistics)._asdict(),
         )
 

@@ -193,7 +193,7 @@ class Call(CallReading):
         judge: Callable[[CallFinished], str] | None = None,
         report: Callable[[CallFinished], None] | None = None,
         expected_digits: str | None = None,
-        planned: tuple[float, float] | None = None,
+        planned: tuple[float, float, int] | None = None,
     ) -> None:
         """Set the attributes of these names, `planned` as for `Planned`; not for users. The others stay."""
         self.on_up, self.on_over = on_up or self.on_up, on_over or self.on_over

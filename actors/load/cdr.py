@@ -145,6 +145,7 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
     for name in ("id", "scenario", "failure", "phrase", "cause"):
         values[name] = shown(values[name])
     values["code"] = row.code or None
+    values["data_line"] = row.data_line or None
     values |= {"rtp_discarded": sum(row.rtp_discards), "discards": discards_of(row)}
     for name in _FIGURES:
         values[name] = None if values[name] < 0 else values[name]

@@ -85,6 +85,7 @@ class PlainCalls(Starter):
             judge=self._judge,
             on_over=lambda call: ended(False),
             on_up=None if with_digits else self._on_up,
+            planned=(planned, 0.0, party.line),
             expected_digits=config.expect_dtmf,
         )
         if with_digits:

@@ -71,8 +71,10 @@ COLUMNS: Final = (
     "remote_loss",
     "unreachable_share",
     "planned",
+    "data_line",
 )
-"""Of calls.csv; times in seconds, `start`, `end` and `planned` from the start of the run; empty = there was none."""
+"""Of calls.csv; times in seconds, `start`, `end` and `planned` from the start of the run; empty = there was none.
+`data_line` is the line of the row in the file of `--data`."""
 MOST_SECONDS: Final = 3600
 """Rows of timeline.csv that wait while the disk takes none; then the oldest goes, counted."""
 
@@ -251,6 +253,7 @@ class Results:
                 _known(row.remote_loss),
                 _known(row.unreachable_share),
                 f"{row.planned - run_started:.6f}" if row.planned >= 0 else "",
+                row.data_line or "",
             )
         )
 

@@ -79,7 +79,7 @@ class RunEnds:
         row = row_without_media(
             scenario, NO_CALL, enrolled.begun, self._actor_loop.now(), enrolled.lateness, enrolled.planned, cause=""
         )
-        return row._replace(failure=run.failure, place=enrolled.over())
+        return row._replace(failure=run.failure, place=enrolled.over(), data_line=run.row.line)
 
 
 def row_of_lost(call: OpenCall, scenario: str, at: float, *, runs: bool) -> CallFinished:

@@ -168,7 +168,8 @@ class Run:
     def place(self, call: Call) -> None:
         """Take a call that leaves."""
         own = self.enrolled.place(call.call_id, call.times.begun)
-        call.attend(report=self._reported, planned=None if self.calls else (self.enrolled.planned, own))
+        planned = None if self.calls else (self.enrolled.planned, own, self.row.line)
+        call.attend(report=self._reported, planned=planned)
         self.calls.append(call)
 
     def cancel(self) -> None:

@@ -195,9 +195,10 @@ def test_each_row_is_a_party_of_its_own(tmp_path: Path, shards: int) -> None:
 def test_calls_have_a_row_each_without_any_code(tmp_path: Path) -> None:
     rows = data(tmp_path, "from,to", [f"caller{number},user{number}" for number in range(5)])
     with CountingUas() as uas:
-        code, summary, _ = load(f"bob@{uas.address}", tmp_path, "-m 10 -r 40 --call-workers 2", *rows)
+        code, summary, found = load(f"bob@{uas.address}", tmp_path, "-m 10 -r 40 --call-workers 2", *rows)
     assert was(code, 0), summary
     assert Counter(uas.users) == {f"user{number}": 2 for number in range(5)}
+    assert Counter(row["data_line"] for row in found) == {str(line): 2 for line in range(2, 7)}
 
 
 # ---- registrations
@@ -272,6 +273,7 @@ def test_all_users_of_the_data_are_registered_and_removed(tmp_path: Path, worker
         ("register", "200", "confirmed", "local")
     }
     assert all(float(row["duration"]) >= 0 and float(row["disconnect_delay"]) >= 0 for row in rows)
+    assert sorted(int(row["data_line"]) for row in rows) == list(range(2, 22))
 
 
 def test_a_registration_is_kept_refreshed_for_its_hold(tmp_path: Path) -> None:
@@ -299,8 +301,9 @@ def test_wrong_and_missing_passwords_are_told_apart(tmp_path: Path) -> None:
         )
         assert was(code, 1), summary
         assert failures(summary) == {"credentials_refused": 2}
-        named = [(row["code"], row["blame"]) for row in rows if row["failure"] == "credentials_refused"]
-        assert named == [("401", "sut")] * 2
+        refused = [row for row in rows if row["failure"] == "credentials_refused"]
+        named = [(row["code"], row["blame"], row["data_line"]) for row in refused]
+        assert sorted(named) == [("401", "sut", "5"), ("401", "sut", "9")], "the lines of user3 and user7"
         code, summary, _ = load(
             f"sip:user1@127.0.0.1:{home.port}", tmp_path / "none", "--method register -m 2 -r 40", *WORKERS[:2]
         )

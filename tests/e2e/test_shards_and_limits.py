@@ -1,6 +1,7 @@
 """What is promised of the whole of a load holds for the sum of its call workers and shards, counted at the peer."""
 
 import asyncio
+import csv
 import json
 import textwrap
 from collections import Counter
@@ -61,6 +62,7 @@ def test_a_shard_of_any_number_of_workers_starts_all_that_is_planned(tmp_path: P
 def test_shards_with_unequal_numbers_of_workers_take_every_row_once(tmp_path: Path) -> None:
     rows = "SEQUENTIAL\n" + "".join(f"user{number}\n" for number in range(11))
     options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), rows)
+    lines: list[str] = []
     with CountingUas() as uas:
         for shard, workers in ((1, 2), (2, 3), (3, 1)):
             code, summary = load(
@@ -71,7 +73,10 @@ def test_shards_with_unequal_numbers_of_workers_take_every_row_once(tmp_path: Pa
             )
             assert code in (0, 98), summary
             assert summary["calls"]["planned"] == summary["calls"]["attempted"]
+            text = (tmp_path / str(shard) / "calls.csv").read_text()
+            lines += [row["data_line"] for row in csv.DictReader(text.splitlines())]
     assert Counter(uas.users) == Counter(f"user{number}" for number in range(11))
+    assert (len(lines), len(set(map(int, lines)))) == (11, 11), "each row is named in calls.csv by its line"
 
 
 def test_a_shard_without_a_call_of_the_plan_has_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,9 +110,9 @@ class Begun:
 
     __slots__ = ("call_id", "planned", "record", "times")
 
-    def __init__(self, call_id: str, planned: float, now: float, record: CallRecord | None) -> None:
+    def __init__(self, call_id: str, planned: Planned, now: float, record: CallRecord | None) -> None:
         self.call_id = call_id
-        self.planned = Planned(planned)
+        self.planned = planned
         self.times = CallTimes()
         self.times.began(now)
         self.times.sent_invite(now)
@@ -147,17 +147,19 @@ class RequestEnds:
         self._tell = tell
         self._trace = trace
 
-    def began(self, call_id: str, planned: float, index: int) -> Begun:
+    def began(self, call_id: str, planned: float, index: int, line: int = 0) -> Begun:
         """Note that the request of an arrival leaves with the next flush.
 
         Args:
             planned: monotonic time at which it was due.
             index: of the arrival.
+            line: of its row in the file of `--data`; 0 = it has none.
         """
         now, trace = self._now(), self._trace()
         self._metrics.slices.began(now)
         self._roll.enter(call_id, now, max(0.0, now - planned), planned, index)
-        return Begun(call_id, planned, now, trace.begin(call_id) if trace is not None else None)
+        record = trace.begin(call_id) if trace is not None else None
+        return Begun(call_id, Planned(planned, line=line), now, record)
 
     def answered(self, begun: Begun) -> None:
         """Note the 2xx to the request of an arrival that lasts."""
@@ -229,6 +231,7 @@ class RequestEnds:
         )
         return row._replace(
             call_id=begun.call_id,
+            data_line=begun.planned.line,
             code=result.code,
             phrase=result.phrase,
             post_dial_delay=times.between(times.invited, times.alerted),

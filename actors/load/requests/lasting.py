@@ -104,8 +104,8 @@ class Lasting(Starter, Generic[A]):
                 held.is_drained = bool(self._config.hold)
         self._actor_loop.loop.call_later(LAST_WAIT, self._give_up)
 
-    def _enter(self, held: Held[A], actor: A, call_id: str, planned: float, index: int) -> None:
-        held.enter(actor, self._ends.began(call_id, planned, index))
+    def _enter(self, held: Held[A], actor: A, call_id: str, planned: float, index: int, line: int = 0) -> None:
+        held.enter(actor, self._ends.began(call_id, planned, index, line))
         self._held[held] = None
 
     def _answered(self, held: Held[A], result: Result) -> None:

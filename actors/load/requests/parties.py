@@ -35,6 +35,8 @@ class Party(NamedTuple):
     """The remote side, as SIP URI: To and Request-URI."""
     body: str
     """Text of a MESSAGE."""
+    line: int = 0
+    """Of its row in the file of `--data`; 0 = it has none."""
 
 
 class Parties:
@@ -93,7 +95,7 @@ class Parties:
         pairs = [(name.removeprefix(HEADER), row[name]) for name in row if name.startswith(HEADER) and row[name]]
         if pairs:
             identity = identity._replace(headers=(*identity.headers, *checked_pairs("headers", pairs)))
-        return Party(identity, target, row.get("body") or self._config.body)
+        return Party(identity, target, row.get("body") or self._config.body, row.line)
 
 
 def _checked(config: LoadConfig, data: Data) -> Data:

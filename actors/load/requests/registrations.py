@@ -92,7 +92,7 @@ class RegistrationArrivals(Lasting[RegistrationActor]):
         actor = self._registrations.begin(
             settings, partial(self._happened, held), on_crash=partial(self._crashed, held)
         )
-        self._enter(held, actor, actor.key[0], planned, index)
+        self._enter(held, actor, actor.key[0], planned, index, party.line)
         return True
 
     def _send_removal(self, held: _Held) -> None:

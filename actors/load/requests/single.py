@@ -90,7 +90,7 @@ class SingleRequests(Starter):
         way = route.way(party.identity.from_, with_contact=self._with_contact)
         settings = settings_of(self._config, party, way, proxied=route.proxied, credentials=credentials)
         actor = self._requests.send(settings, route.peer, self._over)
-        self._open[actor] = _Open(self._ends.began(actor.key[0], planned, index), credentials, ended)
+        self._open[actor] = _Open(self._ends.began(actor.key[0], planned, index, party.line), credentials, ended)
         return True
 
     @property

@@ -87,7 +87,7 @@ class SubscriptionArrivals(Lasting[SubscriptionActor]):
             credentials=held.credentials,
         )
         actor = self._requests.subscribe(settings, route.peer, partial(self._happened, held))
-        self._enter(held, actor, actor.key[0], planned, index)
+        self._enter(held, actor, actor.key[0], planned, index, party.line)
         return True
 
     def _send_removal(self, held: _Held) -> None:

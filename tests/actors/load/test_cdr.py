@@ -65,7 +65,7 @@ def test_what_was_not_there_is_null() -> None:
         record_of(ROW._replace(code=0, answer_delay=-1.0, mos=-1.0, jitter=-1.0, planned=-1.0), "", 0.0)
     )
     assert (record["code"], record["answer_delay"], record["mos"], record["jitter"]) == (None, None, None, None)
-    assert record["planned"] is None
+    assert (record["planned"], record["data_line"]) == (None, None)
 
 
 def test_a_peer_cannot_break_a_line(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sipswarm.actors.identity import Identity, Keyring
 from sipswarm.actors.load.expectations import missed
 from sipswarm.actors.load.requests.ends import RequestEnds, Result, Shown
 from sipswarm.actors.load.requests.lasting import LAST_WAIT, Held, Lasting
-from sipswarm.actors.load.requests.parties import Parties
+from sipswarm.actors.load.requests.parties import Parties, Party
 from sipswarm.actors.load.starter import Ended
 from sipswarm.actors.runtime.actor_loop import ActorLoop
 from tests.actors.refusals import challenge, response
@@ -38,7 +38,7 @@ def parties(tmp_path: Path, text: str, method: str = "message", servers: tuple[s
 
 def test_without_data_all_arrivals_have_the_same_sides() -> None:
     made = Parties(LoadConfig("sip:desk@192.0.2.7", method="message", body="text"), OWN)
-    assert made.of(0) == made.of(7) == (OWN, "sip:desk@192.0.2.7", "text")
+    assert made.of(0) == made.of(7) == Party(OWN, "sip:desk@192.0.2.7", "text")
 
 
 def test_a_row_replaces_what_it_has_and_the_number_of_the_arrival_chooses_it(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_row_replaces_what_it_has_and_the_number_of_the_arrival_chooses_it(tmp
     assert first.identity.from_ == "sip:alice@example.com"
     assert first.identity.headers == (("X-All", "1"), ("X-Team", "red"))
     assert (first.target, first.body) == ("sip:sales@192.0.2.7;transport=tcp", "one")
-    assert second == (OWN, "sip:fax@example.net", "usual")
+    assert second == Party(OWN, "sip:fax@example.net", "usual", line=3)
     assert (made.of(2).identity.from_, made.of(2).target) == (first.identity.from_, first.target)
     credentials = first.identity.credentials
     assert credentials is not None
