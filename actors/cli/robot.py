@@ -71,14 +71,17 @@ def _checked(config: RobotConfig) -> RobotConfig:
     Raises:
         UsageError: they do not.
     """
+    from ..sipp import scenario_file
     from .loads import sipp_file
 
     if not config.file and not config.scenario:
         raise click.UsageError("Missing argument 'FILE'; give a Python file, or -sf FILE.xml")
+    if scenario_file.is_named(config.file):
+        raise click.UsageError(f"{config.file} is a scenario file of SIPp; write robot -sf {config.file}")
     if config.file and not (_is_on_line("scenario") or _is_on_line("sn")):
         config = replace(config, scenario="")  # one of a configuration file is that of loads
     if config.file and config.scenario:
-        raise click.UsageError("FILE and -sf name a file each; give one of them")
+        raise click.UsageError("FILE and -sf or -sn name a robot each; give one of them")
     if config.scenario and not sipp_file.is_named(config):
         raise click.UsageError(
             f"-sf {config.scenario} is no scenario file of SIPp, whose name ends in .xml; "

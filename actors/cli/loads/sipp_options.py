@@ -42,7 +42,7 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
             return [*found, *arguments[index:]]
         parameter = own.get(argument)
         if parameter is None and argument in OPTIONS:
-            raise click.UsageError(_instead(argument), ctx)
+            raise click.UsageError(_instead(argument, ctx.info_name or ""), ctx)
         takes_value = parameter is not None and not parameter.is_flag and not parameter.count
         option = argument if takes_value else ""
         found.append(argument)
@@ -57,8 +57,11 @@ def _value(ctx: click.Context, option: str, value: str) -> str:
     return _TRANSPORTS.get(value, value)
 
 
-def _instead(name: str) -> str:
+def _instead(name: str, verb: str) -> str:
+    """What to write instead of an option that a verb does not have."""
     option = OPTIONS[name]
+    if option.taken and verb == "robot":
+        return f"{name} is an option of SIPp that only load has; a robot takes calls until SIGINT or SIGTERM"
     if option.taken:
         return f"{name} is an option of SIPp for scenario files; it belongs to load or robot with -sf FILE.xml"
     return f"{name} is an option of SIPp: {option.text}"
