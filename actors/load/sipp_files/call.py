@@ -112,6 +112,7 @@ class FileCall(OctetActor):
             touch: has the loop look at the call.
         """
         self._media, self._touch = media, touch
+        self._call.read_media()
         self._held = []
 
     def begin(self, now: float) -> None:
@@ -200,7 +201,9 @@ class FileCall(OctetActor):
             self._send(message.data, self._flow)
         log_said(self.name, wishes)
         if self._media is not None:
-            self._media.describe(self._call.media, now)
+            described = self._call.descriptions
+            if described is not None and described.peer is not None:
+                self._media.describe(described.peer, described.received, now, is_up=self._call.figures.is_up)
             for wish in wishes:
                 if isinstance(wish, WISHES):
                     self._media.carry_out(wish)

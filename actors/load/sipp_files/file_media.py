@@ -1,8 +1,9 @@
 """The media of one call of a scenario file: one RTP stream, on which its actions play, echo and send digits.
 
 Its port is taken before the first message, because messages name it. It sends to where the peer has described last, in
-the first format of that description; nothing is negotiated, as in SIPp. A capture has payload types of its own. A file
-that cannot be played, and the loss of the media worker, fail the call.
+the first format of that description; nothing is negotiated, as in SIPp. A capture has payload types of its own. What
+either side has described may come, and is due from the 2xx to an INVITE until a BYE. A file that cannot be played, and
+the loss of the media worker, fail the call.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from ...diagnosis.failure_reasons import reason_of
 from ...handle.media_lease import MediaLease
 from ...runtime.actor import StreamOwner
 from ...sipp.actions.results import EchoMedia, PlayCapture, PlayDigits, Result, StreamControl, StreamFile
-from ...sipp.call.described import STATIC, RemoteMedia
+from ...sipp.call.described import STATIC, Format, RemoteMedia
 
 PORTS: Final = ("media_port", "auto_media_port", "rtpstream_audio_port")
 """Keywords that stand for its port."""
@@ -45,8 +46,8 @@ class FileMedia(StreamOwner):
     """
 
     __slots__ = (
-        *("_base", "_closed", "_closing", "_configured", "_failed", "_format", "_lease", "_may_send", "_opened"),
-        *("_path_of", "_ports", "_remote", "is_open", "is_over", "statistics"),
+        *("_base", "_closed", "_closing", "_configured", "_failed", "_format", "_is_up", "_lease", "_may_send"),
+        *("_opened", "_path_of", "_ports", "_received", "_remote", "_was_up", "is_open", "is_over", "statistics"),
     )
 
     def __init__(
@@ -71,7 +72,9 @@ class FileMedia(StreamOwner):
         self._failed = failed
         self._closed = closed
         self._remote: RemoteMedia | None = None
-        self._format: tuple[int, str, int] | None = None
+        self._received: tuple[Format, ...] = ()
+        self._is_up = self._was_up = False
+        self._format: Format | None = None
         """Payload type, encoding name and clock rate that `rtp_stream` names; None = those of the peer."""
         self._configured = self._closing = False
         self.is_open = False
@@ -118,15 +121,19 @@ class FileMedia(StreamOwner):
             self._lease.release()
             self._lose(media.StreamRefused(self._lease.line.stream_id, "internal_error"), now)
 
-    def describe(self, remote: RemoteMedia | None, now: float) -> None:
-        """Send to where the peer takes audio.
+    def describe(self, remote: RemoteMedia, received: tuple[Format, ...], now: float, *, is_up: bool) -> None:
+        """Send to where the peer takes audio; to nowhere after a BYE (RFC 3261 section 15.1.1).
 
         Args:
-            remote: by its last description; None = it has sent none.
+            remote: by its last description.
+            received: what may come, by the last descriptions of both sides.
+            now: monotonic seconds.
+            is_up: the call is answered, and no BYE has come or gone.
         """
-        if remote is None or remote == self._remote or self.is_over:
+        if self.is_over or (remote, received, is_up) == (self._remote, self._received, self._is_up):
             return
-        self._remote = remote
+        self._remote, self._received, self._is_up = remote, received, is_up
+        self._was_up = self._was_up or is_up
         if not is_sendable(remote.address, self._lease.address):
             self._failed("media_failed", f"no audio can be sent to {remote.address[:80]}", now)
         elif not is_unspecified(remote.address) and not self._may_send(remote.address):
@@ -172,6 +179,8 @@ class FileMedia(StreamOwner):
         self._command(
             media.ConfigureStream(
                 self._lease.line.stream_id,
+                direction="inactive" if self._was_up and not self._is_up else "sendrecv",
+                early=not self._is_up,
                 remote_address="" if is_unspecified(remote.address) else remote.address,
                 remote_port=remote.port,
                 codec=name,
@@ -179,7 +188,7 @@ class FileMedia(StreamOwner):
                 clock_rate=clock,
                 payload_size=payload_octets(name, round(clock * INTERVAL)),
                 packet_interval=INTERVAL,
-                receive_codecs=remote.formats,
+                receive_codecs=self._received,
                 dtmf_payload_type=events if events >= 0 else EVENTS,
                 dtmf_receive_payload_type=events,
                 silence_warning=0.0,
@@ -188,7 +197,7 @@ class FileMedia(StreamOwner):
             )
         )
 
-    def _format_of(self, wish: StreamFile) -> tuple[int, str, int] | None:
+    def _format_of(self, wish: StreamFile) -> Format | None:
         """The format that `rtp_stream` names; None = it names none."""
         formats = self._remote.formats if self._remote is not None else ()
         name, _, rate = wish.codec.partition("/")

@@ -1,11 +1,11 @@
-"""The media of a session description, read as SIPp reads it: address, port and formats of its first audio line. Pure.
+"""The media of session descriptions, read as SIPp reads them: address, port and formats of the first audio line. Pure.
 
 A scenario file may answer with any description, so nothing is negotiated here and nothing is refused (RFC 8866 section
 5 has the lines). A description that cannot be read has no media.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 _AUDIO: Final = "m=audio "
 STATIC: Final[Mapping[int, tuple[str, int]]] = {
@@ -20,6 +20,8 @@ _FORMAT: Final = "a=rtpmap:"
 _EVENTS: Final = "telephone-event"
 MOST_FORMATS: Final = 64
 """Formats of a line that are read."""
+Format = tuple[int, str, int]
+"""Payload type, encoding name and clock rate in Hz."""
 
 
 class RemoteMedia(NamedTuple):
@@ -28,8 +30,8 @@ class RemoteMedia(NamedTuple):
     address: str
     """IP literal."""
     port: int
-    formats: tuple[tuple[int, str, int], ...]
-    """Payload type, encoding name and clock rate of each, in its order; telephone-event is among them."""
+    formats: tuple[Format, ...]
+    """In the order of the line; telephone-event is among them."""
 
     @property
     def events(self) -> int:
@@ -37,9 +39,42 @@ class RemoteMedia(NamedTuple):
         return next((number for number, name, _ in self.formats if name.lower() == _EVENTS), -1)
 
     @property
-    def audio(self) -> tuple[int, str, int]:
+    def audio(self) -> Format:
         """The first format that is audio; PCMU without one."""
         return next((each for each in self.formats if each[1].lower() != _EVENTS), (0, "PCMU", 8000))
+
+
+@final
+class Descriptions:
+    """What both sides of a call have described last; a message without a description changes nothing."""
+
+    __slots__ = ("_own", "peer", "received")
+
+    def __init__(self) -> None:
+        self._own: tuple[Format, ...] = ()
+        self.peer: RemoteMedia | None = None
+        """Where the peer takes audio; None = it has not said it yet."""
+        self.received: tuple[Format, ...] = ()
+        """What may come: what the file offers, then what the peer offers besides (RFC 3264 section 5.1)."""
+
+    def came(self, message: str) -> None:
+        """Take a message that counts, as `media_of` does."""
+        found = media_of(message)
+        if found is not None:
+            self.peer = found
+            self._join()
+
+    def sent(self, message: str) -> None:
+        """Take a message of the file, as `media_of` does."""
+        found = media_of(message)
+        if found is not None:
+            self._own = found.formats
+            self._join()
+
+    def _join(self) -> None:
+        numbers = {number for number, _, _ in self._own}
+        others = self.peer.formats if self.peer is not None else ()
+        self.received = (*self._own, *(each for each in others if each[0] not in numbers))
 
 
 def media_of(message: str) -> RemoteMedia | None:

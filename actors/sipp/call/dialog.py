@@ -9,7 +9,7 @@ from typing import Final, final
 
 from sipswarm.sipcore.message.grammar import cut_commas
 
-from .described import RemoteMedia, media_of
+from .described import Descriptions
 from .received import Received, uri_of
 from .statistics import RunError
 
@@ -30,10 +30,10 @@ class Dialog:
         "challenge",
         "challenge_header",
         "cseq",
+        "descriptions",
         "established",
         "invite_cseq",
         "last",
-        "media",
         "next_url",
         "peer_tag",
         "routes",
@@ -60,8 +60,8 @@ class Dialog:
         """An ACK was sent or received."""
         self.ack_pending = False
         """A 200 has come and no ACK was sent since."""
-        self.media: RemoteMedia | None = None
-        """Where the peer takes audio, by the last description that counts; None = it has sent none."""
+        self.descriptions: Descriptions | None = None
+        """The media that both sides have described; None = nobody wants to know."""
 
     def came(self, message: Received) -> None:
         """Take what counts of every message, expected or not."""
@@ -84,9 +84,9 @@ class Dialog:
         """Let keywords speak of a message from now on."""
         self.last = message
 
-    def keep_media(self, message: Received) -> None:
-        """Keep the media of a description; a message without one changes nothing."""
-        self.media = media_of(message.text) or self.media
+    def read_media(self) -> None:
+        """Keep from now on what both sides describe."""
+        self.descriptions = Descriptions()
 
     def begins_request(self) -> None:
         """Take the next `[cseq]`."""

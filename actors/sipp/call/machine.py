@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, final
 from ..program import Nop, Optionality, Pause, Receive, Role, Send, Step
 from .context import CallContext
 from .defaults import AUTO_ANSWERED, Local, farewell, ok
-from .described import RemoteMedia
+from .described import Descriptions
 from .matching import Outcome, Transactions
 from .received import Received
 from .repetition import Recognition, Repetition
@@ -118,9 +118,13 @@ class ScenarioCall:
         return min(times) if times else None
 
     @property
-    def media(self) -> RemoteMedia | None:
-        """Where the peer takes audio; None = it has not said it yet."""
-        return self._context.dialog.media
+    def descriptions(self) -> Descriptions | None:
+        """The media that both sides have described; None without `read_media`."""
+        return self._context.dialog.descriptions
+
+    def read_media(self) -> None:
+        """Keep from now on what both sides describe."""
+        self._context.dialog.read_media()
 
     def begin(self, now: float) -> None:
         """Carry out the commands up to the first that waits.
@@ -364,8 +368,8 @@ class ScenarioCall:
         if step.response_txn:
             self._transactions.answered(step.response_txn, message.text)
         self._note(step, now)
-        if not step.ignoresdp:
-            dialog.keep_media(message)
+        if dialog.descriptions is not None and not step.ignoresdp:
+            dialog.descriptions.came(message.text)
         # The texts of its actions speak of the message before it, as in SIPp: only `ereg` sees this one.
         self._act(step, message.text, now, jumps=False)
         if self.finished:
@@ -485,6 +489,8 @@ class ScenarioCall:
         """Put a message on its way."""
         if repeated:
             self._marks.append(Repeated(1, 0))
+        elif (descriptions := self._context.dialog.descriptions) is not None:
+            descriptions.sent(text)
         self._messages.append(Outgoing(text.encode("latin-1", "replace"), step, repeated))
 
     def _failed(self, failure: Failure, step: Step, what: str) -> None:
@@ -500,10 +506,10 @@ class ScenarioCall:
     @property
     def _is_up(self) -> bool:
         """Whether the peer began a call that was answered, and whose tag is known."""
-        figures, last = self.figures, self._context.dialog.last
-        if self._script.settings.strict or figures.method != "INVITE" or last is None or not last.method:
+        last = self._context.dialog.last
+        if self._script.settings.strict or last is None or not last.method:
             return False
-        return 200 <= figures.code < 300 and figures.bye_at is None and bool(last.to_tag)
+        return self.figures.is_up and bool(last.to_tag)
 
     def _say_goodbye(self, now: float, *, up: bool = False) -> None:
         """Tell the peer that the call is given up.

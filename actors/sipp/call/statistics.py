@@ -117,6 +117,7 @@ class Figures:
         "failure",
         "failures",
         "first_at",
+        "is_up",
         "line",
         "method",
         "provisional_at",
@@ -140,6 +141,8 @@ class Figures:
         """The first BYE, in either direction."""
         self.ended_by = EndedBy.NOBODY
         """Who sent it."""
+        self.is_up = False
+        """An INVITE was accepted with a 2xx, and no BYE has come or gone since."""
         self.bye_answered_at: float | None = None
         """The final response to a BYE that was sent."""
         self.ended_at: float | None = None
@@ -191,9 +194,14 @@ class Figures:
         if method:
             if not self.method:
                 self.method, self.first_at = method, now
-            if method == "BYE" and self.bye_at is None:
-                self.bye_at, self.ended_by = now, by
-        elif to_method == self.method and (not self.code or self.code in _CHALLENGES):
+            if method == "BYE":
+                self.is_up = False
+                if self.bye_at is None:
+                    self.bye_at, self.ended_by = now, by
+            return
+        if to_method == "INVITE" and 200 <= code < 300:
+            self.is_up = True
+        if to_method == self.method and (not self.code or self.code in _CHALLENGES):
             if code >= 200:
                 self.code, self.answered_at = code, now
             elif code > 100 and self.provisional_at is None:

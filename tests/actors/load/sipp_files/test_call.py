@@ -16,13 +16,13 @@ FILE = scenario(recv("OPTIONS"), response(200), '<pause milliseconds="1000"/>')
 class Stage:
     """A call that the peer begins, with media, and what it sent and told."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: str) -> None:
         self.outbox: Outbox[Any] = Outbox(1)
         self.sent: list[bytes] = []
         self.over: list[bool] = []
         self.touched = 0
         self.actor = FileCall(
-            Scripted(FILE).call,
+            Scripted(file).call,
             "a@b",
             lambda data, flow: self.sent.append(data),
             lambda actor, failed: self.over.append(failed),
@@ -55,11 +55,11 @@ class Stage:
         self.media.media_event(media.StreamClosed(self.stream, "closed", values), 5.0)
 
 
-def staged() -> Stage:
+def staged(file: str = FILE) -> Stage:
     """A call, whose lease needs a loop to be made."""
 
     async def make() -> Stage:
-        return Stage()
+        return Stage(file)
 
     return asyncio.run(make())
 
@@ -120,3 +120,15 @@ def test_a_file_that_cannot_be_played_ends_it_with_its_cause() -> None:
     stage.media.media_event(media.CommandRefused(stage.stream, "SetSource", "no_file", 0, "a.wav: gone"), 1.1)
     stage.closes()
     assert (stage.over, stage.actor.media_failure) == ([False], "media_refused")
+
+
+def test_what_its_file_describes_may_come_whatever_the_peer_has_described() -> None:
+    body = "v=0\nc=IN IP4 192.0.2.1\nm=audio [media_port] RTP/AVP 0\n"
+    answer = response(200).replace("Content-Length: 0\n\n", f"Content-Length: [len]\n\n{body}")
+    offer = "v=0\r\nc=IN IP4 127.0.0.2\r\nm=audio 4000 RTP/AVP 8\r\n"
+    stage = staged(scenario(recv("OPTIONS"), answer, '<pause milliseconds="1000"/>'))
+    stage.opens()
+    stage.actor.receive_octets(OPTIONS.replace(b"Content-Length: 0\r\n\r\n", b"\r\n" + offer.encode()), 0, 1.0)
+    configured = [each for each in stage.outbox.media[0] if isinstance(each, media.ConfigureStream)]
+    assert [each.receive_codecs for each in configured] == [((0, "PCMU", 8000), (8, "PCMA", 8000))]
+    assert (configured[0].remote_port, configured[0].codec) == (4000, "PCMA")

@@ -21,6 +21,7 @@ from sipswarm.media import messages as media
 from sipswarm.media.messages import SourceSpec
 
 PEER = RemoteMedia("127.0.0.2", 4000, ((8, "PCMA", 8000), (101, "telephone-event", 8000)))
+PCMU = (0, "PCMU", 8000)
 
 
 class Stage:
@@ -57,7 +58,7 @@ class Stage:
     def described(self, remote: RemoteMedia = PEER) -> None:
         """The port is there, and the peer has described its own."""
         self.opened()
-        self.media.describe(remote, 1.0)
+        self.media.describe(remote, remote.formats, 1.0, is_up=True)
         self.commands()
 
 
@@ -82,22 +83,37 @@ def test_its_port_is_there_before_the_call_begins() -> None:
 def test_it_sends_to_what_the_peer_describes_last_and_only_when_that_changes() -> None:
     stage = staged(("silence",))
     stage.opened()
-    stage.media.describe(None, 1.0)
-    assert stage.commands() == []
-    stage.media.describe(PEER, 1.0)
+    stage.media.describe(PEER, PEER.formats, 1.0, is_up=True)
     (command,) = stage.commands()
     assert isinstance(command, media.ConfigureStream)
     assert (command.remote_address, command.remote_port) == ("127.0.0.2", 4000)
     assert (command.codec, command.payload_type, command.payload_size) == ("PCMA", 8, 160)
     assert (command.dtmf_payload_type, command.source) == (101, ("silence",))
-    stage.media.describe(PEER, 2.0)
+    stage.media.describe(PEER, PEER.formats, 2.0, is_up=True)
     assert stage.commands() == []
-    stage.media.describe(PEER._replace(port=4002, formats=((0, "PCMU", 8000),)), 3.0)
+    stage.media.describe(PEER, (PCMU, *PEER.formats), 2.0, is_up=True)
+    (command,) = stage.commands()
+    assert isinstance(command, media.ConfigureStream)
+    assert command.receive_codecs == (PCMU, *PEER.formats)
+    stage.media.describe(PEER._replace(port=4002, formats=(PCMU,)), (PCMU,), 3.0, is_up=True)
     (command,) = stage.commands()
     assert isinstance(command, media.ConfigureStream)
     assert (command.remote_port, command.codec) == (4002, "PCMU")
     assert (command.dtmf_payload_type, command.dtmf_receive_payload_type) == (96, -1), "SIPp's number without events"
     assert command.source == (), "what it sends goes on"
+
+
+def test_media_is_due_from_the_answer_until_a_bye_after_which_nothing_is_sent() -> None:
+    stage = staged(("silence",))
+    stage.opened()
+    for is_up in (False, True, False):
+        stage.media.describe(PEER, PEER.formats, 1.0, is_up=is_up)
+    configured = [each for each in stage.commands() if isinstance(each, media.ConfigureStream)]
+    assert [(each.direction, each.early) for each in configured] == [
+        ("sendrecv", True),
+        ("sendrecv", False),
+        ("inactive", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +230,7 @@ def test_an_address_that_nothing_may_be_sent_to_fails_the_call(address: str, per
     stage = staged(permits=permits)
     stage.opened()
     stage.said.clear()
-    stage.media.describe(PEER._replace(address=address), 1.0)
+    stage.media.describe(PEER._replace(address=address), PEER.formats, 1.0, is_up=True)
     assert stage.commands() == []
     assert stage.said[0][0] == cause
 
@@ -222,7 +238,7 @@ def test_an_address_that_nothing_may_be_sent_to_fails_the_call(address: str, per
 def test_a_peer_on_hold_gets_nothing() -> None:
     stage = staged(permits=False)
     stage.opened()
-    stage.media.describe(PEER._replace(address="0.0.0.0"), 1.0)
+    stage.media.describe(PEER._replace(address="0.0.0.0"), PEER.formats, 1.0, is_up=True)
     (command,) = stage.commands()
     assert isinstance(command, media.ConfigureStream)
     assert command.remote_address == ""

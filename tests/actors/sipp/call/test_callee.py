@@ -147,9 +147,11 @@ def test_a_message_that_the_label_does_not_expect_either_fails_the_call() -> Non
     assert "expected INFO, got OPTIONS" in run.call.figures.detail
 
 
-def up(settings: Settings | None = None) -> Scripted:
-    """A call that the peer began, and whose ACK has come."""
-    run = Scripted(CALLEE, settings)
+def up(settings: Settings | None = None, *, before: str = "") -> Scripted:
+    """A call that the peer began, and whose ACK has come; it may have begun with another request."""
+    run = Scripted(CALLEE.replace("<recv", f"{recv(before)}{response(200)}<recv", 1) if before else CALLEE, settings)
+    if before:
+        run.ask(before)
     run.ask("INVITE")
     run.hear(request_of_peer("ACK").replace("To: <sip:a@192.0.2.1>", "To: <sip:a@192.0.2.1>;tag=mine"), at=0.1)
     return run
@@ -165,6 +167,12 @@ def test_a_call_that_is_up_is_hung_up_when_it_is_given_up() -> None:
     assert header(bye, "CSeq") == "2 BYE"
     assert run.succeeded
     assert run.call.figures.ended_by is EndedBy.LOCAL
+
+
+def test_a_call_that_began_with_another_request_is_hung_up_too() -> None:
+    run = up(before="REGISTER")
+    run.give_up()
+    assert run.names == ["200", "180", "200", "BYE"]
 
 
 @pytest.mark.parametrize("settings", [Settings(strict=True), Settings(behaviours=frozenset())])

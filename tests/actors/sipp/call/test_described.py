@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipswarm.actors.sipp.call.described import MOST_FORMATS, RemoteMedia, media_of
+from sipswarm.actors.sipp.call.described import MOST_FORMATS, Descriptions, RemoteMedia, media_of
 
 BODY = (
     "v=0\r\no=a 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
@@ -68,3 +68,17 @@ def test_strange_formats_are_left_out_and_bounded() -> None:
     assert found is not None
     assert found.formats[:2] == ((8, "PCMA", 8000), (99, "x", 8000))
     assert len(found.formats) <= MOST_FORMATS
+
+
+def test_what_either_side_describes_may_come_and_the_last_description_counts() -> None:
+    found = Descriptions()
+    found.sent(message("c=IN IP4 192.0.2.2\r\nm=audio 6000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"))
+    assert (found.peer, found.received) == (None, ((0, "PCMU", 8000), (101, "telephone-event", 8000)))
+    found.came(message(BODY))
+    found.came("SIP/2.0 200 OK\r\n\r\n")
+    found.sent("BYE sip:a SIP/2.0\r\n\r\n")
+    assert found.peer == media_of(message(BODY))
+    expected = ((0, "PCMU", 8000), (101, "telephone-event", 8000), (8, "PCMA", 8000), (97, "opus", 48000))
+    assert found.received == expected
+    found.sent(message("c=IN IP4 192.0.2.2\r\nm=audio 6000 RTP/AVP 9\r\n"))
+    assert found.received[0] == (9, "G722", 8000)
