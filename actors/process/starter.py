@@ -70,4 +70,4 @@ def import_all() -> None:
     """Import the modules of all roles and applications."""
     from .. import dispatcher, media_worker  # noqa: F401
     from ..robots import answering, file_robot  # noqa: F401
-    from . import applications, load_application, server_application  # noqa: F401
+    from . import applications, file_application, load_application, server_application  # noqa: F401
