@@ -51,7 +51,13 @@ _RECORDS: Final[dict[str, tuple[type[Any], ...]]] = {
         media.SinkFailed,
         media.CommandDone,
     ),
-    "call_record": (messages.CallFinished, messages.CallSlice, messages.CallTraced, messages.LoadFinished),
+    "call_record": (
+        messages.CallFinished,
+        messages.CallSlice,
+        messages.CallTraced,
+        messages.LoadFinished,
+        messages.ScenarioCounted,
+    ),
     "snapshot": (messages.Snapshot,),
 }
 CONTROL: Final = "control"

@@ -332,6 +332,17 @@ class CallSlice(NamedTuple):
     """The same of the answer delays."""
 
 
+class ScenarioCounted(NamedTuple):
+    """What calls of a scenario file of SIPp have counted since the record before, of one call worker."""
+
+    response_times: tuple[tuple[str, float, float], ...]
+    """Of each response time that ended (`rtd`): its name, the monotonic time of its end, and its seconds."""
+    counters: tuple[tuple[str, int], ...]
+    """Of each `counter` that rose: its name, and by how much."""
+    events: tuple[tuple[str, int], ...]
+    """What else happened, by `labels.SCENARIO_EVENTS`, and how often."""
+
+
 class CallTraced(NamedTuple):
     """The SIP of a call that failed; comes before its `CallFinished`, for a few calls of a run only."""
 

@@ -60,6 +60,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     47: messages.CallSlice,
     48: messages.Retired,
     49: messages.Removing,
+    50: messages.ScenarioCounted,
     # media link
     60: media_messages.OpenStream,
     61: media_messages.ConfigureStream,

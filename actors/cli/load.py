@@ -114,6 +114,7 @@ def load(
 
     config = sipp_file.with_builtin(config)
     sipp_file.check_options(config)
+    own = replace(own, thresholds=sipp_file.resolved(config, own.thresholds))
     if sipp_file.is_named(config):
         if check.asked():
             return sipp_file.checked(config)

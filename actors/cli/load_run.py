@@ -37,6 +37,7 @@ from .options import RunOptions
 from .progress import Figures, choose_progress
 
 AGAIN: Final = "sipswarm_sip_retransmissions_total"
+RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
 PARTIAL_EVERY: Final = 10.0
 """Least seconds between two writings of the figures so far."""
 PARTIAL_SHARE: Final = 100
@@ -88,6 +89,7 @@ class LoadRun:
             on_call_finished=self._on_call_finished,
             on_call_traced=self.failures.trace,
             on_call_slice=self.report.timeline.add_slice,
+            on_counted=self.report.file_figures.add,
             on_calls_lost=self._on_calls_lost,
             watch=lambda process, incarnation, snapshot: self.report.observe(prefix, process, incarnation, snapshot),
             cdr=cdr,
@@ -155,6 +157,9 @@ class LoadRun:
         lost = self.node.lost_records
         if lost:
             self.results.incomplete(f"{lost} records of ended calls were lost; the log says why")
+        unknown = self.node.totals.view().number(RESPONSE_TIMES) - self.report.file_figures.count
+        if unknown > 0 and not self.node.deaths:
+            self.results.incomplete(f"{unknown} response times of the scenario file were lost; the log says why")
         if self._cdr is not None:
             self.results.incomplete(self._cdr.close(lost))
         ending = self._ending(signals, seconds)

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Final
 
-from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
+from ..bus.messages import CallFinished, CallSlice, CallTraced, ScenarioCounted, Snapshot
 from ..call_worker.call_metrics import CallMetrics
 from ..config import Listener, NodeConfig
 from ..host import kernel, lasting, systemd
@@ -45,7 +45,8 @@ class NodeRun:
         config: of the node.
         run_dir: path of the run directory, empty = a fresh one.
         prefix: put before the names of its processes, when there is more than one node.
-        on_call_finished, on_call_traced, on_call_slice, on_calls_lost, watch: see `Supervisor` and `NodeTotals`.
+        on_call_finished, on_call_traced, on_call_slice, on_counted, on_calls_lost, watch: see `Supervisor` and
+            `NodeTotals`.
         cdr: records of ended calls; this node counts those lost, and the judge of the calls adds them.
     """
 
@@ -58,6 +59,7 @@ class NodeRun:
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         on_call_slice: Callable[[CallSlice], None] | None = None,
+        on_counted: Callable[[ScenarioCounted], None] | None = None,
         on_calls_lost: Callable[[list[OpenCall], float], None] | None = None,
         watch: Callable[[str, int, Snapshot], None] | None = None,
         cdr: Cdr | None = None,
@@ -75,6 +77,7 @@ class NodeRun:
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
             on_call_slice=on_call_slice,
+            on_counted=on_counted,
             on_calls_lost=on_calls_lost,
             on_state=self.totals.set_state,
             notifier=systemd.from_environment() if not prefix else None,

@@ -296,9 +296,9 @@ class Condition(click.ParamType[Threshold]):
     name = "name>=number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
-        """Return the threshold."""
+        """Return the threshold; one of a scenario file must be resolved."""
         try:
-            return Threshold.parse(str(value))
+            return Threshold.parse(str(value), of_file=True)
         except ConfigurationError as error:
             self.fail(str(error), param, ctx)
 

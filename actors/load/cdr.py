@@ -142,7 +142,7 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
         values[name] = at.isoformat(timespec="milliseconds") if moment >= 0 else None
     failure = failure or row.failure
     values["blame"] = blame_of(failure).value if failure else ""
-    for name in ("id", "scenario", "failure", "phrase", "cause"):
+    for name in ("id", "scenario", "failure", "phrase", "cause", "detail"):
         values[name] = shown(values[name])
     values["code"] = row.code or None
     values["data_line"] = row.data_line or None

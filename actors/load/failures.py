@@ -42,6 +42,8 @@ class FailedCall(NamedTuple):
     """Final SIP status; 0 = none."""
     start: float
     """Seconds from the start of the run."""
+    detail: str = ""
+    """What the failure does not say, such as the line of a scenario file; empty = nothing."""
 
 
 class Failures:
@@ -86,7 +88,7 @@ class Failures:
         octets = octets_of(row.call_id)
         name = hashlib.sha256(octets).hexdigest()[:NAME_LENGTH]
         start = row.started - run_started
-        call = FailedCall(f"{FOLDER}/{name}", row.call_id, failure, row.outcome, row.code, start)
+        call = FailedCall(f"{FOLDER}/{name}", row.call_id, failure, row.outcome, row.code, start, row.detail)
         ladder = Ladder((Rung(*each) for each in traced.rungs), traced.left_out, self._offset)
         self._known += 1
         self._waiting.append((name, call, ladder))
@@ -136,9 +138,11 @@ def clear(folder: Path) -> None:
 
 def _head(call: FailedCall) -> str:
     status = f", final status {call.code}" if call.code else ""
+    detail = f"{shown(call.detail)}\n" if call.detail else ""
     return (
         f"call {shown(call.call_id)}\n"
         f"missed: {shown(call.failure)}; outcome {call.outcome}{status}\n"
+        f"{detail}"
         f"begun {call.start:.3f} s after the start of the run"
     )
 

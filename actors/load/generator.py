@@ -154,6 +154,7 @@ class LoadGenerator(Application):
             at = max(0.0, self._actor_loop.now() - self._start)
             rate = self._stream.plan.rate_at(at)
         self._target.value = rate / self._share.step
+        self._starter.update_gauges()
 
     def _on_time(self) -> None:
         """Start every call whose time has come and wait for the next, or for the end of the plan."""

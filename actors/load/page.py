@@ -253,7 +253,7 @@ def _media_charts(
 
 def _limits(thresholds: Sequence[Mapping[str, Any]], name: str, factor: float) -> list[Limit]:
     """The thresholds of a figure, as lines of its chart."""
-    parsed = [Threshold.parse(each["expression"]) for each in thresholds]
+    parsed = [Threshold.parse(each["expression"], of_file=True) for each in thresholds]
     return [Limit(each.limit * factor, each.expression) for each in parsed if each.name == name]
 
 
@@ -313,6 +313,7 @@ def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
             for name, digest in summary["delays"].items()
         ],
     )
+    yield from _of_file(summary["scenario_file"], columns)
     if has_media(arrivals["of"]):
         yield "<h2>Media and digits</h2>" + _table(
             ("figure", "value"),
@@ -344,6 +345,22 @@ def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
             for each in summary["processes"]
         ],
     )
+
+
+def _of_file(figures: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
+    """What a scenario file of SIPp counts by names of its own."""
+    if figures["response_times"]:
+        yield "<h2>Response times in ms</h2>" + _table(
+            ("rtd", "count", *columns),
+            [
+                (escape(name), digest["count"], *(_milliseconds(digest[each]) for each in columns))
+                for name, digest in figures["response_times"].items()
+            ],
+        )
+    if figures["counters"]:
+        yield "<h2>Counters</h2>" + _table(
+            ("counter", "number"), [(escape(name), count) for name, count in figures["counters"].items()]
+        )
 
 
 def _media_rows(media: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from .description import arrivals_of, description_of, rows_of
 from .health import Health, HealthFigures
 from .histogram import Figures, digest_of, rounded
 from .schedule import Plan, Share
+from .sipp_files.counted_figures import FileFigures
 from .tally import Tally
 from .thresholds import RATIOS, Judged, Threshold
 from .timeline import Timeline
@@ -133,6 +134,7 @@ class Report:
         self.tally = Tally(load)
         self.health = Health()
         self.timeline = Timeline(Plan.of(load), load.shards)
+        self.file_figures = FileFigures()
         self._thresholds = tuple(thresholds)
         self._failed_calls_decide = fail_on_error or not thresholds
 
@@ -207,7 +209,11 @@ class Report:
         """Return the value that a threshold needs; None = nothing was counted for it."""
         if threshold.name in RATIOS:
             return self._ratio(threshold.name, ending)
-        figures = self._distribution(threshold.name, ending)
+        figures: Figures = (
+            self.file_figures.response_time(threshold.response_time)
+            if threshold.response_time
+            else self._distribution(threshold.name, ending)
+        )
         if threshold.percent is not None:
             return figures.percentile(threshold.percent)
         value: float | None = getattr(figures, threshold.statistic)
@@ -399,6 +405,7 @@ class Report:
                 name: digest_of(self._distribution(f"{name}_delay", ending))
                 for name in ("post_dial", "answer", "disconnect")
             },
+            "scenario_file": dict(self.file_figures.digest()),
             "signalling": {"retransmissions": {direction: dict(count) for direction, count in again.items()}},
             "media": {
                 "streams": tally.streams,

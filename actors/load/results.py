@@ -72,6 +72,7 @@ COLUMNS: Final = (
     "unreachable_share",
     "planned",
     "data_line",
+    "detail",
 )
 """Of calls.csv; times in seconds, `start`, `end` and `planned` from the start of the run; empty = there was none.
 `data_line` is the line of the row in the file of `--data`."""
@@ -243,7 +244,7 @@ class Results:
                 cell(failure),
                 blame_of(failure).value if failure else "",
                 cell(row.phrase),
-                cell(with_detail(row.cause, row.detail)),
+                cell(with_detail(row.cause, row.detail) if row.cause else ""),
                 cell(row.closed),
                 f"{row.ended - run_started:.6f}",
                 sum(row.rtp_discards),
@@ -254,6 +255,7 @@ class Results:
                 _known(row.unreachable_share),
                 f"{row.planned - run_started:.6f}" if row.planned >= 0 else "",
                 row.data_line or "",
+                cell(row.detail),
             )
         )
 

@@ -76,3 +76,6 @@ class Starter:
 
     def finish(self) -> None:
         """End what lasts until no further arrival comes here."""
+
+    def update_gauges(self) -> None:
+        """Report what was counted since the heartbeat before."""

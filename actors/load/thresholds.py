@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..errors import ConfigurationError
@@ -39,6 +39,11 @@ OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 _FORM: Final = re.compile(r"([a-z_]{1,40})(?:\.([a-z0-9.]{1,10}))?(>=|<=|==|>|<)(\d{1,12}(?:\.\d{1,12})?)", re.ASCII)
 _PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)", re.ASCII)
+_OF_FILE: Final = re.compile(
+    r"([^<>=]{1,64})\.(mean|min|max|p(?:\d{1,2}(?:\.\d{1,4})?|100))(>=|<=|==|>|<)(\d{1,12}(?:\.\d{1,12})?)", re.ASCII
+)
+"""Of a response time of a scenario file, whose name may have other characters."""
+_RTD: Final = "rtd"
 
 
 class Threshold(NamedTuple):
@@ -47,20 +52,31 @@ class Threshold(NamedTuple):
     expression: str
     """As it was written."""
     name: str
-    """Of RATIOS or DISTRIBUTIONS."""
+    """Of RATIOS or DISTRIBUTIONS, or of a scenario file; see `response_time`."""
     statistic: str
     """Mean, min, max, or percentile as p95; empty for a ratio."""
     operator: str
     limit: float
+    response_time: str = ""
+    """Name of a response time of a scenario file, where `name` is none of the lists; empty = it is one."""
 
     @classmethod
-    def parse(cls, text: str) -> "Threshold":
+    def parse(cls, text: str, *, of_file: bool = False) -> "Threshold":
         """Read a threshold.
+
+        Args:
+            text: as it was written.
+            of_file: whether a name that is none of the lists is taken as that of a response time of a scenario file;
+                `resolved` must follow.
 
         Raises:
             ConfigurationError: not of that form, or of figures that do not exist; the message lists those that do.
         """
         match = _FORM.fullmatch("".join(text.split()))
+        if of_file and (match is None or match.group(1) not in (*RATIOS, *DISTRIBUTIONS)):
+            found = _OF_FILE.fullmatch("".join(text.split()))
+            if found is not None:
+                return cls(text, found[1], found[2], found[3], float(found[4]), found[1])
         if match is None:
             raise ConfigurationError(
                 f"threshold {text!r} is not NAME>=NUMBER or NAME.STATISTIC<NUMBER; write for example "
@@ -82,6 +98,24 @@ class Threshold(NamedTuple):
         if name in SHARES and limit > 1:
             raise ConfigurationError(f"threshold {text!r}: {name} is a share from 0 to 1; write {limit / 100:g}?")
         return cls(text, name, statistic, sign, limit)
+
+    def resolved(self, response_times: Collection[str]) -> "Threshold":
+        """Return the same with the response time that it names: `rtd1` is that of `rtd="1"`, a name is itself.
+
+        Args:
+            response_times: names of the `rtd` of the scenario file; empty = the load has none.
+
+        Raises:
+            ConfigurationError: there is none of that name; the message lists those that there are.
+        """
+        if not self.response_time:
+            return self
+        known = {"".join(each.split()): each for each in response_times}
+        found = known.get(self.response_time, known.get(self.response_time.removeprefix(_RTD)))
+        if found is None:
+            names = ", ".join((*RATIOS, *DISTRIBUTIONS, *(f"{_RTD}{each}" for each in response_times)))
+            raise ConfigurationError(f"threshold {self.expression!r}: there is no {self.name}; there are {names}")
+        return self._replace(response_time=found)
 
     @property
     def percent(self) -> float | None:

@@ -5,8 +5,10 @@ from itertools import count
 from ..call_worker.worker import CallWorker
 from ..config import RobotConfig
 from ..load.sipp_files.call_streams import CallStreams
+from ..load.sipp_files.marks import Marks
 from ..load.sipp_files.received_calls import ReceivedCalls
 from ..load.sipp_files.receiving_file import ReceivingFile
+from ..sipp.scenario_file import label_of
 
 
 def install_file(worker: CallWorker, config: RobotConfig) -> None:
@@ -20,7 +22,8 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
     """
     first = worker.output.addresses.usual(0)
     numbers = count(worker.slots.own, worker.slots.slots)
-    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, worker.actor_loop.now())
+    marks = Marks(worker.totals, label_of(config.scenario), None)
+    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, worker.actor_loop.now(), marks)
     streams = CallStreams(
         file.program, config, worker.factory.media_leases, worker.actor_loop.touch, worker.output.may_send
     )

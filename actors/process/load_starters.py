@@ -10,6 +10,7 @@ from ..load.requests.route import Route
 from ..load.requests.single import SingleRequests
 from ..load.requests.subscriptions import SUBSCRIBE, SubscriptionArrivals
 from ..load.sipp_files.calls import FileCalls
+from ..load.sipp_files.marks import Marks
 from ..load.starter import Starter
 from ..sipp.scenario_file import is_named, label_of
 
@@ -26,7 +27,8 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
     route = Route(config, worker.arrivals.account, worker.output, worker.factory)
     if names_file(config):
         ends = _ends(worker, config, label_of(config.scenario), roll)
-        return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends)
+        marks = Marks(worker.totals, label_of(config.scenario), worker.tell)
+        return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends, marks)
     if config.method == CALL_METHOD:
         return PlainCalls(config, route, worker.factory, roll, worker.actor_loop, rtp_timeout=worker.config.rtp_timeout)
     ends = _ends(worker, config, config.method, roll)

@@ -172,6 +172,16 @@ class View:
             if row == name and all(own[index] == value for index, value in wanted)
         )
 
+    def number(self, name: str) -> int:
+        """Return how many values a histogram has counted, over all processes and all its series."""
+        return sum(
+            int(sum(values[1:]))
+            for process in self._processes.values()
+            for rows in (process.folded, *(one.rows for one in process.incarnations.values()))
+            for (row, _), values in rows.items()
+            if row == name
+        )
+
     def by(self, name: str, label: str, **labels: str) -> tuple[tuple[str, int], ...]:
         """Return the sums of a counter over all processes by the values of one own label, those of zero left out.
 

@@ -35,6 +35,7 @@ from ..bus.messages import (
     Reloaded,
     Removing,
     Retired,
+    ScenarioCounted,
     SetRate,
     Snapshot,
     Start,
@@ -106,7 +107,8 @@ class Supervisor:
         config: with the listeners as requested; ports 0 and the run directory are filled in by `start`.
         run_dir: path of the run directory, empty = a fresh one.
         node_totals: takes the snapshots.
-        on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
+        on_call_finished, on_call_traced, on_call_slice, on_counted: take each `CallFinished`, `CallTraced`,
+            `CallSlice` and `ScenarioCounted`.
         on_calls_lost: takes the calls of a load that a worker has taken with it, and the monotonic time.
         on_state: gets starting, running and draining.
         notifier: reports to the service manager that the node is ready, reloads, stops, and lives.
@@ -121,6 +123,7 @@ class Supervisor:
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         on_call_slice: Callable[[CallSlice], None] | None = None,
+        on_counted: Callable[[ScenarioCounted], None] | None = None,
         on_calls_lost: Callable[[list[OpenCall], float], None] | None = None,
         on_state: Callable[[str], None] = lambda state: None,
         notifier: Notifier | None = None,
@@ -132,6 +135,7 @@ class Supervisor:
         self._on_call_finished = on_call_finished
         self._on_call_traced = on_call_traced
         self._on_call_slice = on_call_slice
+        self._on_counted = on_counted
         self._on_calls_lost = on_calls_lost
         self._rates: list[SetRate] = []
         """The rates that were commanded: a worker that is replaced goes on with them."""
@@ -534,6 +538,9 @@ class Supervisor:
             elif kind is CallSlice:
                 if self._on_call_slice is not None:
                     self._on_call_slice(record)
+            elif kind is ScenarioCounted:
+                if self._on_counted is not None:
+                    self._on_counted(record)
             elif kind is CallTraced:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)

@@ -257,3 +257,52 @@ def test_a_silent_peer_costs_a_call_after_the_time_of_recv_timeout(tmp_path: Pat
         code, _, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, OPTIONS, *options)
     assert was(code, 1)
     assert [row["failure"] for row in rows] == ["recv_timeout"]
+
+
+NAMED = OPTIONS.replace("<send>", '<send start_rtd="first answer" counter="asked">').replace(
+    '<recv response="200"/>', '<recv response="200" rtd="first answer"/><nop counter="answered"/>'
+)
+
+
+def test_response_times_and_counters_of_a_file_are_in_the_summary_and_judged(tmp_path: Path) -> None:
+    thresholds = ["--threshold", "first answer.p95<10", "--threshold", "rtdfirst answer.min<10"]
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code, summary, _ = load(target, tmp_path, NAMED, "-m", "20", "-r", "100", "--call-workers", "2", *thresholds)
+    assert was(code, 0), summary
+    figures = summary["scenario_file"]
+    assert figures["counters"] == {"answered": 20, "asked": 20}
+    digest = figures["response_times"]["first answer"]
+    assert digest["count"] == 20
+    assert 0 < digest["mean"] <= digest["max"]
+    assert [each["value"] <= digest["max"] for each in summary["thresholds"]] == [True, True]
+
+
+def test_a_response_time_above_its_limit_fails_the_run(tmp_path: Path) -> None:
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code, summary, _ = load(target, tmp_path, NAMED, "-m", "2", "-r", "50", "--threshold", "first answer.min<0")
+    assert was(code, 99), summary
+
+
+def test_a_threshold_of_a_response_time_that_the_file_has_not_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calls.xml").write_text(NAMED)
+    file = ["-sf", str(tmp_path / "calls.xml")]
+    assert main(["load", "127.0.0.1", "-m", "1", *file, "--threshold", "rtd2.p95<1"]) == 2
+    assert "there is no rtd2; there are answered" in capsys.readouterr().err
+    assert main(["load", "127.0.0.1", "-m", "1", "--threshold", "rtd1.p95<1"]) == 2
+    assert "there is no rtd1; there are answered" in capsys.readouterr().err
+
+
+def test_rows_and_ladders_have_step_and_line_of_the_failure(tmp_path: Path) -> None:
+    with InThread(Peer(lambda request: [reply(request, 404)])) as peer:
+        code, _, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, OPTIONS, "-m", "2", "-r", "50")
+    assert was(code, 1)
+    said = f"step 1, {tmp_path / 'calls.xml'}:14: expected 200, got 404 to OPTIONS"
+    assert [row["detail"] for row in rows] == [said] * 2
+    assert [row["cause"] for row in rows] == [""] * 2
+    ladders = [each.read_text() for each in (tmp_path / "out" / "failures").glob("*/ladder.txt")]
+    assert len(ladders) == 2
+    assert all(f"\n{said}\n" in each for each in ladders)

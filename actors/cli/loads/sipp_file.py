@@ -1,6 +1,6 @@
 """The scenario file of SIPp of a load or robot: what `check … -sf FILE.xml` shows, and whether it can be run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from ...config import OPTION, LoadConfig, RobotConfig
 from ...errors import ConfigurationError
 from ...load.sipp_files.call_streams import needs_stream, path_beside
 from ...load.sipp_files.settings import check_rows, check_settings
+from ...load.thresholds import Threshold
 from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
 from ...sipp.actions.effects import EXEC
@@ -80,6 +81,18 @@ def read(config: LoadConfig | RobotConfig) -> Program:
     check_settings(config, program)
     missing = _not_carried_out(program, "a robot" if receives else "a load")
     return replace(program, unsupported=(*program.unsupported, *missing))
+
+
+def resolved(config: LoadConfig, thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    """Return the thresholds of a load, those of response times with the names that its file has for them.
+
+    Raises:
+        ConfigurationError: the file has no such response time, or cannot be read.
+    """
+    found = tuple(thresholds)
+    needed = is_named(config) and any(each.response_time for each in found)
+    names = read(config).response_times if needed else ()
+    return tuple(each.resolved(names) for each in found)
 
 
 def check_runnable(config: LoadConfig | RobotConfig) -> None:

@@ -16,6 +16,7 @@ from ...call.state import CallTimes, Planned
 from ...call_worker.call_metrics import OUTCOMES, CallMetrics
 from ...config import LoadConfig
 from ...diagnosis.challenges import cause_of_challenge
+from ...diagnosis.foreign_text import cut
 from ...diagnosis.request_loss import Loss
 from ...host.roll import Roll
 from ...trace.recorder import CallRecord, SipTrace
@@ -185,6 +186,7 @@ class RequestEnds:
         by: str = "local",
         failure: str = "",
         media: Mapping[str, Any] = NO_MEDIA,
+        detail: str = "",
     ) -> None:
         """Judge and report an arrival.
 
@@ -192,6 +194,7 @@ class RequestEnds:
             closed, by: as `closed` and `ended_by` in `CallFinished`, of an arrival that was answered.
             failure: what it missed by itself; empty = nothing.
             media: columns of `CallFinished` for its media.
+            detail: what the failure does not say, for a person.
         """
         now, times = self._now(), begun.times
         if result.code and not times.first_response:
@@ -203,7 +206,11 @@ class RequestEnds:
             times.over(now)
         self._settle(begun, now)
         row = self._row(begun, result)._replace(
-            closed=closed if is_answered else "", ended_by=by if is_answered else "", failure=failure, **media
+            closed=closed if is_answered else "",
+            ended_by=by if is_answered else "",
+            failure=failure,
+            detail=cut(detail),
+            **media,
         )
         row = row._replace(failure=missed(row, self._config))
         self._metrics.failed(row)

@@ -6,7 +6,7 @@ read. The actor must not decide anything: the machine and the file do.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Final, final
 
@@ -19,7 +19,7 @@ from ...diagnosis.request_loss import Loss
 from ...runtime.actor import OctetActor
 from ...sipp.actions.results import Loudness, Result, Say
 from ...sipp.call.machine import ScenarioCall
-from ...sipp.call.statistics import Failure
+from ...sipp.call.statistics import Failure, Mark
 from ...sipp.markup import shown
 from .file_media import WISHES, FileMedia
 
@@ -38,14 +38,15 @@ class FileCall(OctetActor):
         call: the machine.
         call_id: its Call-ID.
         send: sends the octets of a message, by the connection with this number; 0 = it chooses.
-        over: called once, when the call is over, with whether the program failed on it.
+        over: called once, when the call is over.
         until: when it has lasted too long, in monotonic seconds.
+        note: takes the call, what it has counted, what it wants, and the monotonic time.
         flow: number of the connection that the peer began it by; 0 = none.
     """
 
     __slots__ = (
-        *("_call", "_ending", "_failed", "_flow", "_held", "_is_over", "_media", "_over", "_send", "_touch", "_until"),
-        *("call_id", "is_drained", "is_overdue", "media_failure"),
+        *("_call", "_ending", "_flow", "_held", "_is_over", "_media", "_note", "_over", "_send", "_touch", "_until"),
+        *("call_id", "has_crashed", "is_drained", "is_overdue", "media_failure"),
     )
 
     def __init__(
@@ -53,8 +54,9 @@ class FileCall(OctetActor):
         call: ScenarioCall,
         call_id: str,
         send: Callable[[bytes, int], None],
-        over: Callable[["FileCall", bool], None],
+        over: Callable[["FileCall"], None],
         until: float,
+        note: Callable[["FileCall", Sequence[Mark], Sequence[Result], float], None],
         flow: int = 0,
     ) -> None:
         self._call = call
@@ -63,8 +65,9 @@ class FileCall(OctetActor):
         self._send = send
         self._over = over
         self._until = until
+        self._note = note
         self._flow = flow
-        self._is_over = self._ending = self._failed = False
+        self._is_over = self._ending = False
         self._media: FileMedia | None = None
         self._touch: Callable[[FileCall], None] = _nothing
         self._held: list[tuple[bytes, int]] | None = None
@@ -75,6 +78,8 @@ class FileCall(OctetActor):
         """It was given up because the run ended."""
         self.is_overdue = False
         """It was given up because it lasted too long."""
+        self.has_crashed = False
+        """It was ended because the program failed on it."""
 
     @property
     def name(self) -> str:
@@ -85,6 +90,11 @@ class FileCall(OctetActor):
     def call(self) -> ScenarioCall:
         """The machine, with the figures of the run."""
         return self._call
+
+    @property
+    def detail(self) -> str:
+        """Step, line and reason of its failure, for a person; empty = it has not failed."""
+        return shown(self._call.figures.detail)
 
     @property
     def deadline(self) -> float | None:
@@ -192,14 +202,17 @@ class FileCall(OctetActor):
 
     def crashed(self, now: float, error: BaseException) -> None:
         """End: the program failed on it."""
-        self._end(now, failed=True)
+        self.has_crashed = True
+        self._end(now)
 
     def _pump(self, now: float) -> None:
         """Send and log what the machine produced."""
-        messages, wishes, _ = self._call.drain()
+        messages, wishes, marks = self._call.drain()
         for message in messages:
             self._send(message.data, self._flow)
-        log_said(self.name, wishes)
+        if marks or wishes:
+            self._note(self, marks, wishes, now)
+            log_said(self.name, wishes)
         if self._media is not None:
             described = self._call.descriptions
             if described is not None and described.peer is not None:
@@ -208,13 +221,13 @@ class FileCall(OctetActor):
                 if isinstance(wish, WISHES):
                     self._media.carry_out(wish)
         if self._call.finished:
-            self._end(now, failed=False)
+            self._end(now)
 
-    def _end(self, now: float, *, failed: bool) -> None:
+    def _end(self, now: float) -> None:
         """End the call, which is reported when the figures of its media have come."""
         if self._ending:
             return
-        self._ending, self._failed = True, failed
+        self._ending = True
         if self._media is None or self._media.is_over:
             self._report()
         else:
@@ -224,7 +237,7 @@ class FileCall(OctetActor):
     def _report(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._over(self, self._failed)
+            self._over(self)
 
 
 def _nothing(call: FileCall) -> None:

@@ -8,6 +8,7 @@ own global variables and its own copy of the rows of `-inf`.
 import logging
 import os
 import time
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -22,7 +23,8 @@ from ...sipp.call.context import CallContext, CallIdentity
 from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
-from ...sipp.call.script import Script
+from ...sipp.call.script import Script, Wish
+from ...sipp.call.statistics import Mark
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
 from ...sipp.program_reader import read, runnable
@@ -36,6 +38,7 @@ from .call import FileCall
 from .call_streams import CallStreams
 from .figures import closed_of, media_columns, note_times, reason_of, result_of
 from .initialization import carry_out
+from .marks import Marks
 from .settings import indexes_of, settings_of
 
 SERVICE: Final = "service"
@@ -49,6 +52,7 @@ class FileCalls(Starter):
     Args:
         route: of their messages.
         ends: takes those that are over.
+        marks: counts what they mark.
         listener: from which they leave.
 
     Raises:
@@ -67,6 +71,7 @@ class FileCalls(Starter):
         actor_loop: ActorLoop,
         output: SipOutput,
         ends: RequestEnds,
+        marks: Marks,
     ) -> None:
         self.label = label_of(config.scenario)
         self._config = config
@@ -74,6 +79,7 @@ class FileCalls(Starter):
         self._actors = actors
         self._actor_loop = actor_loop
         self._ends = ends
+        self._marks = marks
         self._hop = route.hop
         self._peer = route.peer
         self._output = output
@@ -108,6 +114,7 @@ class FileCalls(Starter):
         self._script = Script(program.bound(self._surroundings.constants), settings_of(config))
         self._streams = CallStreams(program, config, factory.media_leases, actor_loop.touch, output.may_send)
         self._everyone = self._script.layout.global_values(dict(config.sipp.variables))
+        marks.declare(program)
         self._open: dict[FileCall, tuple[Begun, Ended]] = {}
         self._said: set[int] = set()
 
@@ -118,7 +125,11 @@ class FileCalls(Starter):
             Why no call can begin, with file and line; empty = they can.
         """
         now = self._actor_loop.now()
-        return carry_out(self._script, self._surroundings, self._everyone, self._config.seed, now)
+
+        def note(marks: Sequence[Mark], wishes: Sequence[Wish]) -> None:
+            self._marks.note(marks, wishes, now)
+
+        return carry_out(self._script, self._surroundings, self._everyone, self._config.seed, now, note)
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
         """Begin a run of the file."""
@@ -148,7 +159,7 @@ class FileCalls(Starter):
             ),
         )
         now = self._actor_loop.now()
-        actor = FileCall(machine, call_id, self._send, self._over, now + self._config.run_time)
+        actor = FileCall(machine, call_id, self._send, self._over, now + self._config.run_time, self._note)
         self._streams.give(actor, self._listener, ports, self._peer)
         self._open[actor] = (self._ends.began(call_id, planned, index), ended)
         self._actors.add(actor, (call_id.encode(),))
@@ -162,6 +173,10 @@ class FileCalls(Starter):
         """Number of calls that are not over."""
         return len(self._open)
 
+    def update_gauges(self) -> None:
+        """Tell what its calls have counted since the heartbeat before."""
+        self._marks.flush()
+
     def cancel(self) -> None:
         """Give all calls up."""
         now = self._actor_loop.now()
@@ -173,7 +188,11 @@ class FileCalls(Starter):
         """Send a message as it is."""
         self._output.send_as_is(self._listener, data, self._hop)
 
-    def _over(self, actor: FileCall, failed: bool) -> None:
+    def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Wish], now: float) -> None:
+        """Count what a call has marked."""
+        self._marks.note(marks, wishes, now)
+
+    def _over(self, actor: FileCall) -> None:
         """Report a call that is over."""
         found = self._open.pop(actor, None)
         if found is None:
@@ -184,13 +203,22 @@ class FileCalls(Starter):
         note_times(begun.times, figures, self._actor_loop.now())
         if figures.failure is not None and figures.line not in self._said:
             self._said.add(figures.line)
-            _logger.warning("call %s failed: %s", actor.call_id, figures.detail)
-        cause = "internal_error" if failed else "drained" if actor.is_drained else ""
+            _logger.warning("call %s failed: %s", actor.call_id, actor.detail)
+        cause = "internal_error" if actor.has_crashed else "drained" if actor.is_drained else ""
         result = result_of(figures, cause=cause)
         failure = "run_time" if actor.is_overdue else actor.media_failure or reason_of(figures.failure)
         by = figures.ended_by.value or "local"
-        media = media_columns(actor.figures)
-        self._ends.over(begun, result, closed=closed_of(figures), by=by, failure=failure, media=media)
+        self._ends.over(
+            begun,
+            result,
+            closed=closed_of(figures),
+            by=by,
+            failure=failure,
+            detail=actor.detail,
+            media=media_columns(actor.figures),
+        )
+        if not self._open:
+            self._marks.flush()
         ended(False)
 
 

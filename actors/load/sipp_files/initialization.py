@@ -1,5 +1,6 @@
 """`init` of a scenario file: carried out once in each call worker, before its first call."""
 
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -7,7 +8,8 @@ from ...sipp.call.context import CallContext, CallIdentity
 from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
-from ...sipp.call.script import Script
+from ...sipp.call.script import Script, Wish
+from ...sipp.call.statistics import Mark
 from ...sipp.call.surroundings import Surroundings
 from ...sipp.variables import Value, Variables
 from .call import log_said
@@ -16,7 +18,14 @@ INIT: Final = "init"
 """`[call_id]` in `init`, which is no call."""
 
 
-def carry_out(script: Script, surroundings: Surroundings, everyone: list[Value], seed: int, now: float) -> str:
+def carry_out(
+    script: Script,
+    surroundings: Surroundings,
+    everyone: list[Value],
+    seed: int,
+    now: float,
+    note: Callable[[Sequence[Mark], Sequence[Wish]], None],
+) -> str:
     """Carry out `init` of a file, which sets global variables.
 
     Args:
@@ -24,6 +33,7 @@ def carry_out(script: Script, surroundings: Surroundings, everyone: list[Value],
         everyone: the values of the global variables.
         seed: of what is drawn.
         now: monotonic seconds.
+        note: takes what it has counted, and what its actions want.
 
     Returns:
         Why no call can begin, with file and line; empty = they can.
@@ -44,5 +54,7 @@ def carry_out(script: Script, surroundings: Surroundings, everyone: list[Value],
         local=Local("", "", "", ""),
     )
     call.begin(now)
-    log_said(f"init of {program.file}", call.drain().wishes)
+    _, wishes, marks = call.drain()
+    note(marks, wishes)
+    log_said(f"init of {program.file}", wishes)
     return f"init failed at {call.figures.detail}" if call.figures.failure is not None else ""

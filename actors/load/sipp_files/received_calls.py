@@ -7,7 +7,7 @@ method and its Call-ID.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -23,6 +23,8 @@ from ...call_worker.call_metrics import CallMetrics
 from ...call_worker.out_of_dialog import Arrivals
 from ...runtime.actor_loop import ActorLoop
 from ...runtime.peer import Peer
+from ...sipp.actions.results import Result
+from ...sipp.call.statistics import Mark
 from ...transport.local_addresses import LocalAddress
 from ...transport.output import SipOutput
 from .call import FileCall
@@ -71,6 +73,7 @@ class ReceivedCalls(Application):
         self._output = output
         self._metrics = metrics
         self._streams = streams
+        self._marks = file.marks
         self._most_time = most_time or MOST_TIME
         self._settled = settled
         self._tell = tell
@@ -104,6 +107,7 @@ class ReceivedCalls(Application):
         """Show the number of calls, those with a 2xx to their first request as established."""
         established = sum(200 <= each.call.figures.code < 300 for each in self._open)
         self._metrics.set_received(self.scenario, len(self._open) - established, established)
+        self._marks.flush()
 
     def _take(self, record: SipReceived, now: float) -> None:
         """Take a message of no call."""
@@ -128,7 +132,7 @@ class ReceivedCalls(Application):
         ports: dict[str, int] = {}
         call = self._file.call(local, call_id, ports)
         send = partial(self._send, local, Hop(local.bound.transport, record.host, record.port))
-        actor = FileCall(call, call_id, send, self._over, now + self._most_time, record.flow)
+        actor = FileCall(call, call_id, send, self._over, now + self._most_time, self._note, record.flow)
         self._streams.give(actor, local.listener, ports, Peer((record.host,), (record.host,)))
         self._open[actor] = now
         self._actors.add(actor, (key,))
@@ -143,7 +147,11 @@ class ReceivedCalls(Application):
         """Send a message as it is."""
         self._output.send_as_is(local.listener, data, hop, flow, local.bound.host)
 
-    def _over(self, actor: FileCall, failed: bool) -> None:
+    def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Result], now: float) -> None:
+        """Count what a call has marked."""
+        self._marks.note(marks, wishes, now)
+
+    def _over(self, actor: FileCall) -> None:
         """Report a call that is over."""
         began = self._open.pop(actor, None)
         if began is None:
@@ -154,8 +162,8 @@ class ReceivedCalls(Application):
         if figures.failure is not None and figures.line not in self._said:
             self._said.add(figures.line)
             _logger.warning("%s failed: %s", actor.name, figures.detail)
-        cause = "internal_error" if failed else "drained" if actor.is_drained else ""
-        failure = "run_time" if actor.is_overdue else "internal_error" if failed else actor.media_failure
+        cause = "internal_error" if actor.has_crashed else "drained" if actor.is_drained else ""
+        failure = "run_time" if actor.is_overdue else "internal_error" if actor.has_crashed else actor.media_failure
         failure = failure or reason_of(figures.failure)
         row = row_of_received(figures, self.scenario, actor.call_id, cause=cause, failure=failure, began=began, now=now)
         row = row._replace(**media_columns(actor.figures))

@@ -6,7 +6,7 @@ All calls of the worker share the global variables and the rows of `-inf`.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
@@ -18,7 +18,8 @@ from ...sipp.call.context import CallContext, CallIdentity
 from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
-from ...sipp.call.script import Script
+from ...sipp.call.script import Script, Wish
+from ...sipp.call.statistics import Mark
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
 from ...sipp.program import Program
@@ -27,6 +28,7 @@ from ...sipp.scenario_file import label_of, read_file
 from ...sipp.variables import Layout, Variables
 from ...transport.local_addresses import LocalAddress
 from .initialization import carry_out
+from .marks import Marks
 from .settings import indexes_of, settings_of
 
 REMOTE_PORT: Final = 5060
@@ -51,6 +53,7 @@ class ReceivingFile:
         parked_port: returns the port of media at a listener, by the listener's index.
         numbers: of its calls, from 0; no other call worker has the same.
         now: monotonic seconds.
+        marks: counts what its calls and `init` mark.
 
     Raises:
         ConfigurationError: the file, its rows or an option cannot be taken, or `init` has failed.
@@ -63,6 +66,7 @@ class ReceivingFile:
         parked_port: Callable[[int], int],
         numbers: Iterator[int],
         now: float,
+        marks: Marks,
     ) -> None:
         self.label = label_of(config.scenario)
         """Label of its calls."""
@@ -77,11 +81,18 @@ class ReceivingFile:
             [config.data] if config.data else [], indexes_of(config.sipp), seed=config.seed
         )
         program = self._program
+        self.marks = marks
+        """The counts of its calls."""
+        marks.declare(program)
         self._layout = Layout(program.call_variables, program.user_variables, program.global_variables)
         self._everyone = self._layout.global_values(dict(config.sipp.variables))
         self._places: dict[LocalAddress, _Place] = {}
         place = self._place_of(first)
-        problem = carry_out(place.script, place.surroundings, self._everyone, config.seed, now)
+
+        def note(noted: Sequence[Mark], wishes: Sequence[Wish]) -> None:
+            marks.note(noted, wishes, now)
+
+        problem = carry_out(place.script, place.surroundings, self._everyone, config.seed, now, note)
         if problem:
             raise ConfigurationError(problem)
 

@@ -30,7 +30,7 @@ def test_a_failed_call_gets_a_private_folder_that_tells_its_story(tmp_path: Path
     failures = Failures(tmp_path, 1_700_000_000.0)
     add(failures, "call-1@host")
     call = failures.calls[0]
-    assert call[1:] == ("call-1@host", "code", REFUSED.outcome, REFUSED.code, 1.0)
+    assert call[1:] == ("call-1@host", "code", REFUSED.outcome, REFUSED.code, 1.0, "")
     folder = tmp_path / call.folder
     assert {each.name for each in folder.iterdir()} == {"ladder.txt", "sip.pcap"}
     text = (folder / "ladder.txt").read_text()
@@ -92,3 +92,13 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_run_goes_on(
     assert failures.calls == []
     assert "failures/" in caplog.text
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_ladder_says_where_in_a_scenario_file_a_call_has_failed(tmp_path: Path) -> None:
+    failures = Failures(tmp_path, 0.0)
+    failures.trace(CallTraced("x", 0, RUNGS))
+    detail = "step 7, uac.xml:93: expected 200, got 486\x1b[2J"
+    failures.add(REFUSED._replace(call_id="x", started=101.0, detail=detail), "unexpected_message", 100.0)
+    assert failures.write() == ""
+    text = (tmp_path / failures.calls[0].folder / "ladder.txt").read_text()
+    assert text.splitlines()[2] == "step 7, uac.xml:93: expected 200, got 486\\x1b[2J"

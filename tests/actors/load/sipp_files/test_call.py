@@ -25,8 +25,9 @@ class Stage:
             Scripted(file).call,
             "a@b",
             lambda data, flow: self.sent.append(data),
-            lambda actor, failed: self.over.append(failed),
+            lambda actor: self.over.append(actor.has_crashed),
             1000.0,
+            lambda actor, marks, wishes, now: None,
         )
         lease = MediaLease(self.outbox, 0, "127.0.0.1", flush_soon=lambda: None)
         self.stream = lease.line.stream_id

@@ -1,0 +1,46 @@
+"""The sums of what calls of a scenario file counted: the distribution of each response time, and counters. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, final
+
+from ...bus.messages import ScenarioCounted
+from ..histogram import Histogram, digest_of
+
+
+@final
+class FileFigures:
+    """The sums of a run; bounded, because a file has at most 32 names of each kind."""
+
+    def __init__(self) -> None:
+        self._response_times: dict[str, Histogram] = {}
+        self._counters: Counter[str] = Counter()
+
+    def add(self, counted: ScenarioCounted) -> None:
+        """Add what a call worker has counted."""
+        for name, _, seconds in counted.response_times:
+            self._of(name).add(seconds)
+        for name, times in counted.counters:
+            self._counters[name] += times
+
+    def response_time(self, name: str) -> Histogram:
+        """Return the values of a response time, in seconds; empty = it never ended."""
+        return self._response_times.get(name) or Histogram()
+
+    @property
+    def count(self) -> int:
+        """Number of response times that ended."""
+        return sum(each.count for each in self._response_times.values())
+
+    def digest(self) -> Mapping[str, Any]:
+        """Return them as they stand in summary.json, by names."""
+        return {
+            "response_times": {name: digest_of(each) for name, each in sorted(self._response_times.items())},
+            "counters": dict(sorted(self._counters.items())),
+        }
+
+    def _of(self, name: str) -> Histogram:
+        found = self._response_times.get(name)
+        if found is None:
+            found = self._response_times[name] = Histogram()
+        return found

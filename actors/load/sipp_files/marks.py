@@ -1,0 +1,97 @@
+"""What calls of a scenario file count while they go on: response times, counters, repetitions, unexpected messages.
+
+Each is counted on the metrics of the process at once. The supervisor gets the same in records, of which the report and
+the thresholds are made: when a record is full, with each heartbeat, and when the last call is over.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, final
+
+from ...bus.messages import ScenarioCounted
+from ...counting.labels import SCENARIO_EVENTS
+from ...counting.totals import Totals
+from ...sipp.actions.results import Loudness, Result, Say
+from ...sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
+from ...sipp.program import Program
+
+MOST_TIMES: Final = 500
+"""Response times of one record."""
+RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
+COUNTERS: Final = "sipswarm_scenario_counts_total"
+EVENTS: Final = "sipswarm_scenario_events_total"
+
+
+@final
+class Marks:
+    """The counts of the calls of one worker.
+
+    Args:
+        totals: of the process.
+        scenario: label of the calls.
+        tell: takes records for the supervisor; None in embedded mode.
+    """
+
+    __slots__ = ("_counters", "_events", "_scenario", "_tell", "_times", "_totals")
+
+    def __init__(self, totals: Totals, scenario: str, tell: Callable[[Any], None] | None) -> None:
+        self._totals = totals
+        self._scenario = scenario
+        self._tell = tell
+        self._times: list[tuple[str, float, float]] = []
+        self._counters: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
+
+    def declare(self, program: Program) -> None:
+        """Have a series of each name of a file, and of each event, from the start."""
+        for name in program.response_times:
+            self._totals.distribution(RESPONSE_TIMES, self._scenario, name)
+        for name in program.counters:
+            self._totals.cell(COUNTERS, self._scenario, name)
+        for event in SCENARIO_EVENTS:
+            self._totals.cell(EVENTS, self._scenario, event)
+
+    def note(self, marks: Iterable[Mark], wishes: Iterable[Result], now: float) -> None:
+        """Count what calls have marked.
+
+        Args:
+            marks: in their order.
+            wishes: of their actions, of which the lines of `warning` count.
+            now: monotonic seconds.
+        """
+        for mark in marks:
+            match mark:
+                case ResponseTime(name=name, seconds=seconds):
+                    self._totals.distribution(RESPONSE_TIMES, self._scenario, name).add(seconds)
+                    self._times.append((name, now, seconds))
+                    if len(self._times) >= MOST_TIMES:
+                        self.flush()
+                case Counted(name=name):
+                    self._totals.cell(COUNTERS, self._scenario, name).value += 1
+                    self._counters[name] += 1
+                case Repeated(sent=sent, received=received):
+                    self._count("sent_again", sent)
+                    self._count("received_again", received)
+                case AutoAnswered():
+                    self._count("auto_answered")
+                case Unexpected():
+                    self._count("unexpected")
+        for wish in wishes:
+            if isinstance(wish, Say) and wish.loudness is Loudness.WARNING:
+                self._count("warnings")
+
+    def flush(self) -> None:
+        """Tell what was counted since the last time."""
+        if not (self._times or self._counters or self._events):
+            return
+        record = ScenarioCounted(tuple(self._times), tuple(self._counters.items()), tuple(self._events.items()))
+        self._times.clear()
+        self._counters.clear()
+        self._events.clear()
+        if self._tell is not None:
+            self._tell(record)
+
+    def _count(self, event: str, times: int = 1) -> None:
+        if times:
+            self._totals.cell(EVENTS, self._scenario, event).value += times
+            self._events[event] += times

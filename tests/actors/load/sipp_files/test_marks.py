@@ -1,0 +1,73 @@
+"""What calls of a scenario file count: metrics at once, records for the supervisor, and the sums of a run."""
+
+from typing import Any
+
+from sipswarm.actors.bus.messages import ScenarioCounted
+from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.load.sipp_files.counted_figures import FileFigures
+from sipswarm.actors.load.sipp_files.marks import COUNTERS, EVENTS, MOST_TIMES, RESPONSE_TIMES, Marks
+from sipswarm.actors.sipp import markup, program_reader
+from sipswarm.actors.sipp.actions.results import Loudness, Say
+from sipswarm.actors.sipp.call.statistics import AutoAnswered, Counted, Repeated, ResponseTime, Unexpected
+
+FILE = b"""<scenario><send start_rtd="first call" counter="sent"><![CDATA[
+OPTIONS sip:a SIP/2.0
+]]></send><recv response="200" rtd="first call"/></scenario>"""
+
+
+def marks() -> tuple[Marks, Totals, list[Any]]:
+    """Marks of calls with the label `uac`, what they count, and what they tell."""
+    totals, told = Totals(), list[Any]()
+    return Marks(totals, "uac", told.append), totals, told
+
+
+def test_each_name_of_a_file_has_a_series_before_anything_is_counted() -> None:
+    made, totals, told = marks()
+    made.declare(program_reader.read(markup.read(FILE, "uac.xml")))
+    rows = {(name, labels): values for name, labels, values in totals.snapshot()}
+    assert sum(rows[RESPONSE_TIMES, ("uac", "first call")]) == 0
+    assert [rows[COUNTERS, ("uac", "sent")], rows[EVENTS, ("uac", "sent_again")]] == [(0,), (0,)]
+    made.flush()
+    assert told == []
+
+
+def test_marks_are_counted_at_once_and_told_together() -> None:
+    made, totals, told = marks()
+    made.note([ResponseTime("1", 0.25), Counted("a"), Repeated(2, 1)], [Say(Loudness.WARNING, "x")], 10.0)
+    made.note([Counted("a"), AutoAnswered("INFO"), Unexpected(3, "x"), Repeated(1, 0)], [Say(Loudness.LOG, "y")], 11.0)
+    assert totals.distribution(RESPONSE_TIMES, "uac", "1").total == 0.25
+    assert totals.counted(COUNTERS, ("uac", "a")) == 2
+    assert totals.counted(EVENTS, ("uac", "sent_again")) == 3
+    assert told == []
+    made.flush()
+    made.flush()
+    events = (("sent_again", 3), ("received_again", 1), ("warnings", 1), ("auto_answered", 1), ("unexpected", 1))
+    assert told == [ScenarioCounted((("1", 10.0, 0.25),), (("a", 2),), events)]
+
+
+def test_a_record_is_bounded() -> None:
+    made, _, told = marks()
+    made.note([ResponseTime("1", 0.1)] * (2 * MOST_TIMES + 1), [], 1.0)
+    assert [len(each.response_times) for each in told] == [MOST_TIMES, MOST_TIMES]
+    made.flush()
+    assert len(told[2].response_times) == 1
+
+
+def test_without_a_supervisor_nothing_is_kept() -> None:
+    totals = Totals()
+    made = Marks(totals, "uac", None)
+    made.note([ResponseTime("1", 0.1)] * (MOST_TIMES + 1), [], 1.0)
+    made.flush()
+    assert sum(totals.distribution(RESPONSE_TIMES, "uac", "1").counts) == MOST_TIMES + 1
+
+
+def test_the_sums_of_a_run_are_those_of_all_records() -> None:
+    figures = FileFigures()
+    for seconds in (0.1, 0.2, 0.3):
+        figures.add(ScenarioCounted((("1", 5.0, seconds), ("b", 5.0, 1.0)), (("a", 2),), ()))
+    assert figures.count == 6
+    assert figures.response_time("1").max == 0.3
+    assert figures.response_time("c").percentile(95) is None
+    digest = figures.digest()
+    assert digest["counters"] == {"a": 6}
+    assert {name: each["count"] for name, each in digest["response_times"].items()} == {"1": 3, "b": 3}
