@@ -666,10 +666,7 @@ def name_of(role: str, slot: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HandedDown:
-    """The descriptors of the open files that a process gets with its order; -1 = it has none of that kind.
-
-    A field that is added here goes to the process as all others do.
-    """
+    """The open files that a process gets with its order, a field for each descriptor; -1 = it has none of that kind."""
 
     listeners: tuple[int, ...] = ()
     """The listen sockets, in the order of `config.listeners`."""

@@ -341,6 +341,9 @@ class ScenarioCounted(NamedTuple):
     """Of each `counter` that rose: its name, and by how much."""
     events: tuple[tuple[str, int], ...]
     """What else happened, by `labels.SCENARIO_EVENTS`, and how often."""
+    said: tuple[tuple[float, str, int], ...] = ()
+    """Of each unexpected message and each line of `warning`, where a file of errors is written: the monotonic time, a
+    line for a person, and the status code of the message; 0 = it had none."""
 
 
 class CallTraced(NamedTuple):

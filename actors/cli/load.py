@@ -282,8 +282,10 @@ def run_load(
     from ..load.cdr import Cdr
     from . import run
     from .load_run import LoadRun
+    from .loads import sipp_traces
     from .verdict import say_result
 
+    config, traces = sipp_traces.traced(config)
     cdr = Cdr(records) if records is not None else None
 
     def stop_file_came(loop: asyncio.AbstractEventLoop, signals: run.Signals) -> None:
@@ -300,6 +302,7 @@ def run_load(
         thresholds=own.thresholds,
         fail_on_error=own.fail_on_error,
         cdr=cdr,
+        traces=traces,
     )
 
     async def body(signals: run.Signals) -> int:

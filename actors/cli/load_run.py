@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-from ..bus.messages import CallFinished
+from ..bus.messages import CallFinished, ScenarioCounted
 from ..config import CALL_METHOD, LoadConfig, NodeConfig
 from ..errors import ConfigurationError
 from ..host.file_writer import FileWriter
@@ -27,6 +27,7 @@ from ..load.report import Ending, Report, Result
 from ..load.results import Results, written
 from ..load.run_ends import row_of_lost
 from ..load.schedule import Plan, Share
+from ..load.sipp_files.trace_files import Progress, TraceFiles
 from ..load.starter import is_in_python, name_of
 from ..load.thresholds import Threshold
 from ..supervisor.node_totals import ProcessFigures
@@ -60,6 +61,7 @@ class LoadRun:
         prefix: put before the names of its processes.
         beside: nodes whose health and failures count for this run too, such as the answering side of the demo.
         cdr: takes a record of each call.
+        traces: files of SIPp's form, of a load whose scenario is one of SIPp.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class LoadRun:
         prefix: str = "",
         beside: Sequence[run.NodeRun] = (),
         cdr: Cdr | None = None,
+        traces: TraceFiles | None = None,
     ) -> None:
         self.options = options
         self.load = load
@@ -89,12 +92,13 @@ class LoadRun:
             on_call_finished=self._on_call_finished,
             on_call_traced=self.failures.trace,
             on_call_slice=self.report.timeline.add_slice,
-            on_counted=self.report.file_figures.add,
+            on_counted=self._on_counted,
             on_calls_lost=self._on_calls_lost,
             watch=lambda process, incarnation, snapshot: self.report.observe(prefix, process, incarnation, snapshot),
             cdr=cdr,
         )
         self._cdr = cdr
+        self._traces = traces
         self._beside = tuple(beside)
         self._share = Share.of(load)
         self._plan = Plan.of(load)
@@ -132,6 +136,8 @@ class LoadRun:
             raise
         self.results.begun()
         self.report.timeline.begin(self.node.plan_start)
+        if self._traces is not None:
+            self._traces.begin(self.node.plan_start)
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.health.begin()
 
@@ -160,6 +166,8 @@ class LoadRun:
         unknown = self.node.totals.view().number(RESPONSE_TIMES) - self.report.file_figures.count
         if unknown > 0 and not self.node.deaths:
             self.results.incomplete(f"{unknown} response times of the scenario file were lost; the log says why")
+        if self._traces is not None:
+            self.results.incomplete(self._traces.close(time.monotonic(), self._progress()))
         if self._cdr is not None:
             self.results.incomplete(self._cdr.close(lost))
         ending = self._ending(signals, seconds)
@@ -181,8 +189,15 @@ class LoadRun:
         if self._cdr is not None:
             self._cdr.add(row, failure)
         self.results.add(row, failure, self.report.timeline.begun)
+        if self._traces is not None:
+            self._traces.ended(row, failure)
         if failure:
             self.failures.add(row, failure, self.report.timeline.begun)
+
+    def _on_counted(self, counted: ScenarioCounted) -> None:
+        self.report.file_figures.add(counted)
+        if self._traces is not None:
+            self._traces.counted(counted)
 
     def _on_calls_lost(self, calls: list[OpenCall], at: float) -> None:
         """Judge the calls that a call worker has taken with it."""
@@ -240,6 +255,8 @@ class LoadRun:
 
     def _tick(self, signals: run.Signals, show: Callable[[Figures], None]) -> None:
         now = time.monotonic()
+        if self._traces is not None:
+            self._traces.tick(now, self._progress())
         show(self._figures(self._elapsed()))
         if (signals.ended_early or signals.interrupted) and not self._draining:
             self._draining = True
@@ -251,6 +268,12 @@ class LoadRun:
         if now - self._written >= pause and not self._writer.busy:
             self._written = now
             self._writer.start(self._files(self.report.running(self._ending(signals, self._elapsed())), ()))
+
+    def _progress(self) -> Progress:
+        """How far the run is, for files of SIPp's form."""
+        begun, rate = self.node.begun, self._plan.rate_at(self._elapsed()) / self._share.shards
+        strange = int(self.node.counted("sipswarm_sip_unexpected_messages_total"))
+        return Progress(begun, max(0, begun - self.report.tally.rows), 0.0 if self._draining else rate, strange)
 
     def _elapsed(self) -> float:
         """Seconds since the start of the plan."""

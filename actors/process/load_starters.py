@@ -9,6 +9,7 @@ from ..load.requests.registrations import REGISTER, RegistrationArrivals
 from ..load.requests.route import Route
 from ..load.requests.single import SingleRequests
 from ..load.requests.subscriptions import SUBSCRIBE, SubscriptionArrivals
+from ..load.sipp_files import message_files
 from ..load.sipp_files.calls import FileCalls
 from ..load.sipp_files.marks import Marks
 from ..load.starter import Starter
@@ -27,7 +28,9 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
     route = Route(config, worker.arrivals.account, worker.output, worker.factory)
     if names_file(config):
         ends = _ends(worker, config, label_of(config.scenario), roll)
-        marks = Marks(worker.totals, label_of(config.scenario), worker.tell)
+        says = config.sipp.trace_errors or config.sipp.trace_error_codes
+        marks = Marks(worker.totals, label_of(config.scenario), worker.tell, says=says)
+        message_files.record(worker.trace, config, worker.totals)
         return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends, marks)
     if config.method == CALL_METHOD:
         return PlainCalls(config, route, worker.factory, roll, worker.actor_loop, rtp_timeout=worker.config.rtp_timeout)

@@ -1,4 +1,4 @@
-"""The file of `--sip-trace`: a capture of every SIP message of the node, to which each call worker appends.
+"""A file of every SIP message of the node, to which each call worker appends: the capture of `--sip-trace`, or text.
 
 `create` makes it, once, with its header. Each worker then has it open for appending and writes whole records with one
 call, so that records of several workers never mix; they are in the order of time to about a tenth of a second. Masking
@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from ..counting.totals import Totals
@@ -30,8 +31,12 @@ _FIX: Final = "give a plain file in a folder that can be written to"
 _logger = logging.getLogger(__name__)
 
 
-def create(path: str) -> None:
+def create(path: str, header: bytes = pcap.HEADER, option: str = "--sip-trace") -> None:
     """Make the file, or empty it; only its owner may read it.
+
+    Args:
+        header: what it begins with.
+        option: that named it, for messages.
 
     Raises:
         ConfigurationError: it cannot be written, or is a link or a pipe.
@@ -40,13 +45,13 @@ def create(path: str) -> None:
         descriptor = open_to_write(path, os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             if is_pipe(os.fstat(descriptor).st_mode):  # messages of several processes would mix in it
-                raise ConfigurationError(f"--sip-trace {path}: it is a pipe; {_FIX}")
+                raise ConfigurationError(f"{option} {path}: it is a pipe; {_FIX}")
             os.fchmod(descriptor, 0o600)
-            os.write(descriptor, pcap.HEADER)
+            os.write(descriptor, header)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise ConfigurationError(f"--sip-trace {path}: {why(error)}; {_FIX}") from error
+        raise ConfigurationError(f"{option} {path}: {why(error)}; {_FIX}") from error
 
 
 class TraceFile:
@@ -55,11 +60,15 @@ class TraceFile:
     Args:
         path: made by `create`.
         clock_offset: from monotonic seconds to those since 1970.
+        form: makes the octets of a message in the file, of its row, secrets masked, and of that offset.
     """
 
-    def __init__(self, path: str, totals: Totals, *, clock_offset: float) -> None:
+    def __init__(
+        self, path: str, totals: Totals, *, clock_offset: float, form: Callable[[Row, float], bytes] | None = None
+    ) -> None:
         self._path = path
         self._offset = clock_offset
+        self._form = form or captured
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_trace")
         self._waiting: deque[Row] = deque()
         self._wanted = threading.Event()
@@ -112,6 +121,17 @@ class TraceFile:
             rest.wait(REST)
 
     def _record(self, row: Row) -> bytes:
-        at, sent, _, local, remote, data, _ = row
-        ends = (local, remote) if sent else (remote, local)
-        return pcap.packet(at + self._offset, *ends, masked(data))
+        at, sent, transport, local, remote, data, note = row
+        return self._form((at, sent, transport, local, remote, masked(data), note), self._offset)
+
+
+def captured(row: Row, offset: float) -> bytes:
+    """Return a message as a packet of a capture.
+
+    Args:
+        row: of the message.
+        offset: from its time to seconds since 1970.
+    """
+    at, sent, _, local, remote, data, _ = row
+    ends = (local, remote) if sent else (remote, local)
+    return pcap.packet(at + offset, *ends, data)

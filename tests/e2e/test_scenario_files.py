@@ -306,3 +306,55 @@ def test_rows_and_ladders_have_step_and_line_of_the_failure(tmp_path: Path) -> N
     ladders = [each.read_text() for each in (tmp_path / "out" / "failures").glob("*/ladder.txt")]
     assert len(ladders) == 2
     assert all(f"\n{said}\n" in each for each in ladders)
+
+
+def test_the_files_of_sipp_are_written_with_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    traces = ["-trace_stat", "-fd", "1s", "-trace_rtt", "-trace_err", "-trace_error_codes"]
+    traces += ["-trace_msg", "-trace_shortmsg"]
+    with InThread(Busy()) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        file = text_of("uac").replace('rtd="answer"/>', 'rtd="answer" counter="up"/>')
+        code, summary, _ = load(target, tmp_path, file, "-m", "20", "-r", "50", "--call-workers", "2", *traces)
+    assert was(code, 1), summary
+    written = {each.name.removeprefix(f"calls_{os.getpid()}_"): each for each in tmp_path.glob("calls_*")}
+    assert written.keys() == {
+        ".csv",
+        "rtt.csv",
+        "errors.log",
+        "error_codes.csv",
+        "messages.log",
+        "shortmessages.log",
+    }
+    with written[".csv"].open(newline="") as rows:
+        last = list(csv.DictReader(rows, delimiter=";"))[-1]
+    assert [last[f"{name}(C)"] for name in ("OutgoingCall", "SuccessfulCall", "FailedUnexpectedMessage")] == [
+        "20",
+        "18",
+        "2",
+    ]
+    assert last["CurrentCall"] == "0"
+    lines = written["rtt.csv"].read_text().splitlines()
+    assert len(lines) == 1 + sum(each["count"] for each in summary["scenario_file"]["response_times"].values())
+    errors = written["errors.log"].read_text().splitlines()
+    assert len(errors) == 2
+    assert all("expected 100, got 486 to INVITE; Call-ID " in each for each in errors), errors
+    assert written["error_codes.csv"].read_text().count("486,") == 2
+    messages = written["messages.log"].read_text()
+    assert messages.count("\nUDP message sent (") == len(
+        [each for each in written["shortmessages.log"].read_text().splitlines() if "\tS\t" in each]
+    )
+    assert messages.count("\nINVITE sip:") == 20
+
+
+def test_a_file_of_sipp_that_cannot_be_written_is_an_error_before_anything_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calls.xml").write_text(OPTIONS)
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        arguments = ["load", f"b@127.0.0.1:{peer.port}", "-m", "1", "-sf", str(tmp_path / "calls.xml"), *QUIET]
+        for option, name in (("-trace_err", "-error_file"), ("-trace_msg", "-message_file")):
+            code = main([*arguments, "--out", str(tmp_path / "out"), option, name, str(tmp_path / "no" / "x")])
+            assert was(code, 2)
+            assert f"{option} {tmp_path / 'no' / 'x'}: No such file or directory" in capsys.readouterr().err
+        assert peer.requests == []

@@ -1,6 +1,6 @@
 """Options as users of SIPp write them: what is meant is taken; else the error says what to write instead.
 
-Without this an option such as `-trace_err` would be read as `-t` with a value.
+Without this an option such as `-trace_screen` would be read as `-t` with a value.
 """
 
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ from ..starter import Ended, Starter
 from .call import FileCall
 from .call_streams import CallStreams
 from .figures import closed_of, media_columns, note_times, reason_of, result_of
-from .initialization import carry_out
+from .initialization import INIT, carry_out
 from .marks import Marks
 from .settings import indexes_of, settings_of
 
@@ -127,7 +127,7 @@ class FileCalls(Starter):
         now = self._actor_loop.now()
 
         def note(marks: Sequence[Mark], wishes: Sequence[Wish]) -> None:
-            self._marks.note(marks, wishes, now)
+            self._marks.note(INIT, marks, wishes, now)
 
         return carry_out(self._script, self._surroundings, self._everyone, self._config.seed, now, note)
 
@@ -190,7 +190,7 @@ class FileCalls(Starter):
 
     def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Wish], now: float) -> None:
         """Count what a call has marked."""
-        self._marks.note(marks, wishes, now)
+        self._marks.note(actor.call_id, marks, wishes, now)
 
     def _over(self, actor: FileCall) -> None:
         """Report a call that is over."""

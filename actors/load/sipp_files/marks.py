@@ -11,12 +11,16 @@ from typing import Any, Final, final
 from ...bus.messages import ScenarioCounted
 from ...counting.labels import SCENARIO_EVENTS
 from ...counting.totals import Totals
+from ...diagnosis.foreign_text import cut
 from ...sipp.actions.results import Loudness, Result, Say
 from ...sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
+from ...sipp.markup import shown
 from ...sipp.program import Program
 
 MOST_TIMES: Final = 500
 """Response times of one record."""
+MOST_SAID: Final = 100
+"""Lines of errors of one record."""
 RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
 COUNTERS: Final = "sipswarm_scenario_counts_total"
 EVENTS: Final = "sipswarm_scenario_events_total"
@@ -30,14 +34,19 @@ class Marks:
         totals: of the process.
         scenario: label of the calls.
         tell: takes records for the supervisor; None in embedded mode.
+        says: whether lines of errors are told too.
     """
 
-    __slots__ = ("_counters", "_events", "_scenario", "_tell", "_times", "_totals")
+    __slots__ = ("_counters", "_events", "_said", "_says", "_scenario", "_tell", "_times", "_totals")
 
-    def __init__(self, totals: Totals, scenario: str, tell: Callable[[Any], None] | None) -> None:
+    def __init__(
+        self, totals: Totals, scenario: str, tell: Callable[[Any], None] | None, *, says: bool = False
+    ) -> None:
         self._totals = totals
         self._scenario = scenario
         self._tell = tell
+        self._says = says and tell is not None
+        self._said: list[tuple[float, str, int]] = []
         self._times: list[tuple[str, float, float]] = []
         self._counters: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
@@ -51,10 +60,11 @@ class Marks:
         for event in SCENARIO_EVENTS:
             self._totals.cell(EVENTS, self._scenario, event)
 
-    def note(self, marks: Iterable[Mark], wishes: Iterable[Result], now: float) -> None:
-        """Count what calls have marked.
+    def note(self, call: str, marks: Iterable[Mark], wishes: Iterable[Result], now: float) -> None:
+        """Count what a call has marked.
 
         Args:
+            call: its Call-ID.
             marks: in their order.
             wishes: of their actions, of which the lines of `warning` count.
             now: monotonic seconds.
@@ -74,20 +84,25 @@ class Marks:
                     self._count("received_again", received)
                 case AutoAnswered():
                     self._count("auto_answered")
-                case Unexpected():
+                case Unexpected(text=text, code=code):
                     self._count("unexpected")
+                    self._say(call, text, code, now)
         for wish in wishes:
             if isinstance(wish, Say) and wish.loudness is Loudness.WARNING:
                 self._count("warnings")
+                self._say(call, wish.text, 0, now)
 
     def flush(self) -> None:
         """Tell what was counted since the last time."""
-        if not (self._times or self._counters or self._events):
+        if not (self._times or self._counters or self._events):  # what is said is counted as an event too
             return
-        record = ScenarioCounted(tuple(self._times), tuple(self._counters.items()), tuple(self._events.items()))
+        record = ScenarioCounted(
+            tuple(self._times), tuple(self._counters.items()), tuple(self._events.items()), tuple(self._said)
+        )
         self._times.clear()
         self._counters.clear()
         self._events.clear()
+        self._said.clear()
         if self._tell is not None:
             self._tell(record)
 
@@ -95,3 +110,9 @@ class Marks:
         if times:
             self._totals.cell(EVENTS, self._scenario, event).value += times
             self._events[event] += times
+
+    def _say(self, call: str, text: str, code: int, now: float) -> None:
+        if self._says:
+            self._said.append((now, cut(f"{shown(text)}; Call-ID {call}"), code))
+            if len(self._said) >= MOST_SAID:
+                self.flush()

@@ -149,7 +149,7 @@ class ReceivedCalls(Application):
 
     def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Result], now: float) -> None:
         """Count what a call has marked."""
-        self._marks.note(marks, wishes, now)
+        self._marks.note(actor.call_id, marks, wishes, now)
 
     def _over(self, actor: FileCall) -> None:
         """Report a call that is over."""

@@ -27,7 +27,7 @@ from ...sipp.program_reader import read, runnable
 from ...sipp.scenario_file import label_of, read_file
 from ...sipp.variables import Layout, Variables
 from ...transport.local_addresses import LocalAddress
-from .initialization import carry_out
+from .initialization import INIT, carry_out
 from .marks import Marks
 from .settings import indexes_of, settings_of
 
@@ -90,7 +90,7 @@ class ReceivingFile:
         place = self._place_of(first)
 
         def note(noted: Sequence[Mark], wishes: Sequence[Wish]) -> None:
-            marks.note(noted, wishes, now)
+            marks.note(INIT, noted, wishes, now)
 
         problem = carry_out(place.script, place.surroundings, self._everyone, config.seed, now, note)
         if problem:

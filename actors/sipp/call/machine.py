@@ -406,7 +406,7 @@ class ScenarioCall:
                 self._emit(ok(message, self._local), self._index)
             return
         what = f"expected {_expectation(step)}, got {_name(message)}"
-        self._marks.append(Unexpected(step.line, f"{self._script.place(step)}: {what}"))
+        self._marks.append(Unexpected(step.line, f"{self._script.place(step)}: {what}", message.code))
         if Behaviour.ABORT_UNEXPECTED not in behaviours:
             return
         if method not in ("BYE", "CANCEL"):

@@ -78,6 +78,8 @@ class Unexpected:
     """Line of the command that the call was at."""
     text: str
     """What was expected and what came, for a person."""
+    code: int = 0
+    """Status code of the message; 0 = it is a request."""
 
 
 @dataclass(frozen=True, slots=True)

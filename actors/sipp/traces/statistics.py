@@ -222,12 +222,12 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 def _shares(name: str, limits: Sequence[int]) -> list[str]:
     if not limits:
-        return [name]
+        return []
     return [name, *[f"{name}_<{limit}" for limit in limits], f"{name}_>={limits[-1]}"]
 
 
 def _shown_shares(times: Times | None, limits: Sequence[int]) -> list[str]:
     if not limits:
-        return [""]
+        return []
     shares = [0] * (len(limits) + 1) if times is None or len(times.shares) != len(limits) + 1 else times.shares
     return ["", *map(str, shares)]

@@ -22,7 +22,7 @@ def test_every_option_of_sipp_that_a_verb_lacks_says_what_to_write(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lacking = [name for name in OPTIONS if name not in names_of(verb)]
-    assert "-trace_err" in lacking
+    assert "-trace_screen" in lacking
     for name in lacking:
         assert main([verb, "127.0.0.1:9", name, *["1"] * OPTIONS[name].values]) == 2
         said = capsys.readouterr().err

@@ -5,10 +5,17 @@ from typing import Any
 from sipswarm.actors.bus.messages import ScenarioCounted
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.load.sipp_files.counted_figures import FileFigures
-from sipswarm.actors.load.sipp_files.marks import COUNTERS, EVENTS, MOST_TIMES, RESPONSE_TIMES, Marks
+from sipswarm.actors.load.sipp_files.marks import (
+    COUNTERS,
+    EVENTS,
+    MOST_SAID,
+    MOST_TIMES,
+    RESPONSE_TIMES,
+    Marks,
+)
 from sipswarm.actors.sipp import markup, program_reader
 from sipswarm.actors.sipp.actions.results import Loudness, Say
-from sipswarm.actors.sipp.call.statistics import AutoAnswered, Counted, Repeated, ResponseTime, Unexpected
+from sipswarm.actors.sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 
 FILE = b"""<scenario><send start_rtd="first call" counter="sent"><![CDATA[
 OPTIONS sip:a SIP/2.0
@@ -33,8 +40,9 @@ def test_each_name_of_a_file_has_a_series_before_anything_is_counted() -> None:
 
 def test_marks_are_counted_at_once_and_told_together() -> None:
     made, totals, told = marks()
-    made.note([ResponseTime("1", 0.25), Counted("a"), Repeated(2, 1)], [Say(Loudness.WARNING, "x")], 10.0)
-    made.note([Counted("a"), AutoAnswered("INFO"), Unexpected(3, "x"), Repeated(1, 0)], [Say(Loudness.LOG, "y")], 11.0)
+    made.note("id", [ResponseTime("1", 0.25), Counted("a"), Repeated(2, 1)], [Say(Loudness.WARNING, "x")], 10.0)
+    more: list[Mark] = [Counted("a"), AutoAnswered("INFO"), Unexpected(3, "x"), Repeated(1, 0)]
+    made.note("id", more, [Say(Loudness.LOG, "y")], 11.0)
     assert totals.distribution(RESPONSE_TIMES, "uac", "1").total == 0.25
     assert totals.counted(COUNTERS, ("uac", "a")) == 2
     assert totals.counted(EVENTS, ("uac", "sent_again")) == 3
@@ -47,7 +55,7 @@ def test_marks_are_counted_at_once_and_told_together() -> None:
 
 def test_a_record_is_bounded() -> None:
     made, _, told = marks()
-    made.note([ResponseTime("1", 0.1)] * (2 * MOST_TIMES + 1), [], 1.0)
+    made.note("id", [ResponseTime("1", 0.1)] * (2 * MOST_TIMES + 1), [], 1.0)
     assert [len(each.response_times) for each in told] == [MOST_TIMES, MOST_TIMES]
     made.flush()
     assert len(told[2].response_times) == 1
@@ -56,7 +64,7 @@ def test_a_record_is_bounded() -> None:
 def test_without_a_supervisor_nothing_is_kept() -> None:
     totals = Totals()
     made = Marks(totals, "uac", None)
-    made.note([ResponseTime("1", 0.1)] * (MOST_TIMES + 1), [], 1.0)
+    made.note("id", [ResponseTime("1", 0.1)] * (MOST_TIMES + 1), [], 1.0)
     made.flush()
     assert sum(totals.distribution(RESPONSE_TIMES, "uac", "1").counts) == MOST_TIMES + 1
 
@@ -71,3 +79,17 @@ def test_the_sums_of_a_run_are_those_of_all_records() -> None:
     digest = figures.digest()
     assert digest["counters"] == {"a": 6}
     assert {name: each["count"] for name, each in digest["response_times"].items()} == {"1": 3, "b": 3}
+
+
+def test_lines_of_errors_are_told_where_a_file_of_them_is_written() -> None:
+    told: list[Any] = []
+    made = Marks(Totals(), "uac", told.append, says=True)
+    unexpected = Unexpected(3, "step 1, a.xml:3: expected 200, got 486 to INVITE", 486)
+    made.note("1-2@host", [unexpected], [Say(Loudness.WARNING, "caf\xc3\xa9"), Say(Loudness.LOG, "no")], 7.0)
+    made.flush()
+    assert told[0].said == (
+        (7.0, "step 1, a.xml:3: expected 200, got 486 to INVITE; Call-ID 1-2@host", 486),
+        (7.0, "café; Call-ID 1-2@host", 0),
+    )
+    made.note("x", [unexpected] * (MOST_SAID + 1), [], 8.0)
+    assert [len(each.said) for each in told] == [2, MOST_SAID]

@@ -60,7 +60,7 @@ def times(*milliseconds: int, limits: tuple[int, ...] = (10, 100)) -> Times:
 
 def test_the_header_of_statistics_is_that_of_sipp() -> None:
     assert COLUMNS.header() == HEADER
-    assert Columns().header().endswith("CallLengthStDev(C);CallLengthRepartition;")
+    assert Columns().header().endswith("CallLengthStDev(C);")
 
 
 def test_a_row_of_statistics_is_that_of_sipp() -> None:
