@@ -9,6 +9,7 @@ Call-ID of another slot, because its responses would go there.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sipswarm.sipcore.errors import SipError
@@ -171,6 +172,13 @@ class CallFactory:
     def new_call_id(self) -> str:
         """Return a Call-ID that belongs to this slot."""
         return self._slots.mint(self._tokens.call_id)
+
+    def call_id_from(self, text: str) -> str:
+        """Return a text as a Call-ID of this slot: with a number behind it where it belongs to another slot."""
+        if self._slots.is_ours(text):
+            return text
+        numbers = count(1)
+        return self._slots.mint(lambda: f"{text}-{next(numbers)}")
 
     def outgoing(self, order: CallOrder) -> Call:
         """Start a call; it proceeds by itself, and `Call.established` waits for it.

@@ -87,8 +87,12 @@ LENIENCIES: Final = tuple(each.value for each in Leniency)
 """The faults of peers that are read all the same."""
 SILENT_SIDES: Final = ("local", "remote")
 DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
-SCENARIO_EVENTS: Final = ("sent_again", "received_again", "auto_answered", "unexpected", "warnings")
-"""What calls of a scenario file of SIPp count besides its own names: messages, and lines of the action `warning`."""
+SCENARIO_EVENTS: Final = (
+    *("sent_again", "received_again", "auto_answered", "unexpected", "warnings", "commands_left_out"),
+    *("stop_gracefully", "stop_now"),
+)
+"""What calls of a scenario file of SIPp count besides its own names: messages, lines of `warning`, commands of
+`exec command` that were not run, and `int_cmd` for the whole run."""
 ACTOR_KINDS: Final = ("call", "registration")
 CALL_TABLES: Final = ("actors", "transactions", "dialogs", "streams", "names", "deadlines")
 MEDIA_REFUSALS: Final = (

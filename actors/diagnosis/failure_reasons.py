@@ -115,6 +115,9 @@ REASONS: Final[dict[str, Reason]] = {
         "the other side demands user and password (401 or 407), and the load has none for it; give --auth-user and "
         "--auth-password-file, or columns user and password of --data",
     ),
+    "command_lost": Reason(
+        _PLAN, "a scenario file waited for a command (recvCmd) of the other file of its call, which had ended"
+    ),
     "scenario_error": Reason(_PLAN, "the scenario or a callback raised an exception; the log has its line"),
 }
 """By name, as it stands in rows, summaries and label values."""

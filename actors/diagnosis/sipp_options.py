@@ -187,3 +187,31 @@ class SippFileConfig:
     short_message_file: str = option(
         "", "-shortmessage_file", check=Kind.WRITTEN_FILE, shown="none", about="Name of the file of -trace_shortmsg."
     )
+    more_rows: tuple[str, ...] = option(
+        (),
+        "--more-data",
+        check=Kind.TEXT,
+        many=True,
+        about="Further file of rows for a scenario file of SIPp; a second -inf means the same. Repeatable.",
+    )
+    """Files of rows behind the first one."""
+    call_id_form: str = option(
+        "",
+        "-cid_str",
+        check=Kind.TEXT,
+        about="Call-IDs of a scenario file of SIPp: %u is the number of the call, %p the process, %s our address.",
+    )
+    """Empty = random ones."""
+    authentication_uri: str = option(
+        "",
+        "-auth_uri",
+        check=Kind.TEXT,
+        about="What follows sip: in the uri of [authentication] of a scenario file of SIPp.  [default: the target]",
+    )
+    second_file: str = option(
+        "",
+        "--second-scenario",
+        check=Kind.TEXT,
+        shown="none",
+        about="Other side of each call of a scenario file of SIPp (sendCmd, recvCmd); a second -sf means the same.",
+    )

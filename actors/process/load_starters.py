@@ -9,6 +9,7 @@ from ..load.requests.registrations import REGISTER, RegistrationArrivals
 from ..load.requests.route import Route
 from ..load.requests.single import SingleRequests
 from ..load.requests.subscriptions import SUBSCRIBE, SubscriptionArrivals
+from ..load.schedule import Share
 from ..load.sipp_files import message_files
 from ..load.sipp_files.calls import FileCalls
 from ..load.sipp_files.marks import Marks
@@ -31,7 +32,9 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
         says = config.sipp.trace_errors or config.sipp.trace_error_codes
         marks = Marks(worker.totals, label_of(config.scenario), worker.tell, says=says)
         message_files.record(worker.trace, config, worker.totals)
-        return FileCalls(config, route, worker.factory, worker.actors, worker.actor_loop, worker.output, ends, marks)
+        share = Share.of(config, worker.slots.own, worker.config.call_workers)
+        parts = (worker.factory, worker.actors, worker.actor_loop, worker.output)
+        return FileCalls(config, route, *parts, ends, marks, share.first, share.step)
     if config.method == CALL_METHOD:
         return PlainCalls(config, route, worker.factory, roll, worker.actor_loop, rtp_timeout=worker.config.rtp_timeout)
     ends = _ends(worker, config, config.method, roll)

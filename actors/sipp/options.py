@@ -84,10 +84,10 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     # behaviour of calls
     "-aa": _taken(0),
     "-base_cseq": _taken(1),
-    "-cid_str": _not(1, "Call-IDs lead to their process; write Call-ID: PREFIX///[call_id] into the file"),
+    "-cid_str": _taken(1, "a number behind it leads to its process, where there are several"),
     "-d": _taken(1, "with its unit: 5s, 500ms"),
     "-deadcall_wait": _not(1, "drop it: messages of calls that have ended are counted as unexpected"),
-    "-auth_uri": _not(1, "drop it: the uri of [authentication] is sip:IP:PORT of the target"),
+    "-auth_uri": _taken(1),
     "-au": _not(1, "write --auth-user USER"),
     "-ap": _not(1, "write --auth-password-file FILE, so that the password is not on the command line"),
     "-s": _taken(1),
@@ -130,7 +130,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-rtcheck": _taken(1),
     "-T2": _taken(1, "with its unit: 4s, 500ms"),
     # third parties
-    "-3pcc": _not(1, "give both files to one command: -sf a.xml -sf b.xml"),
+    "-3pcc": _not(1, "give both files to one load: -sf a.xml -sf b.xml"),
     "-master": _not(1, _EXTENDED_3PCC),
     "-slave": _not(1, _EXTENDED_3PCC),
     "-slave_cfg": _not(1, _EXTENDED_3PCC),

@@ -148,6 +148,8 @@ class ReceiveCommand(Step):
     src: str = ""
     """Name of the other file; empty = any."""
     optional: Optionality = Optionality.FALSE
+    timeout: float = 0.0
+    """Seconds in which it must come; 0 = `-recv_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)

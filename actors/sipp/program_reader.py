@@ -213,7 +213,12 @@ class _Reader:
                 step = SendCommand(**self._shared(attributes), command=command, dest=attributes.text("dest"))
             case _:
                 optional = self._optional(attributes)
-                step = ReceiveCommand(**self._shared(attributes), src=attributes.text("src"), optional=optional)
+                step = ReceiveCommand(
+                    **self._shared(attributes),
+                    src=attributes.text("src"),
+                    optional=optional,
+                    timeout=attributes.milliseconds("timeout"),
+                )
         self._steps.append(step)
 
     def _refuse_children(self, element: Element, known: Collection[str]) -> None:

@@ -358,3 +358,157 @@ def test_a_file_of_sipp_that_cannot_be_written_is_an_error_before_anything_is_se
             assert was(code, 2)
             assert f"{option} {tmp_path / 'no' / 'x'}: No such file or directory" in capsys.readouterr().err
         assert peer.requests == []
+
+
+def test_rows_of_users_serve_one_call_each_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("USER\nalice\nbob\ncarol\ndave\n")
+    (tmp_path / "more.csv").write_text("SEQUENTIAL\nx\n")
+    file = OPTIONS.replace("X-T: t", "X-T: [field0] [field0 file=more.csv] [userid] of [users] [$calls]")
+    file = file.replace(
+        "<send>",
+        '<User variables="calls"/><nop><action><add assign_to="calls" value="1"/></action></nop><send>',
+        1,
+    )
+    file = file.replace('<recv response="200"/>', '<recv response="200"/><pause milliseconds="20"/>')
+    seen: list[str] = []
+
+    def answers(request: Request) -> Sequence[Response]:
+        seen.append(str(request.headers.get("X-T")))
+        return [reply(request, 200)]
+
+    rows = ["-inf", str(tmp_path / "users.csv"), "-inf", str(tmp_path / "more.csv")]
+    with InThread(Peer(answers)) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code, summary, _ = load(target, tmp_path, file, *rows, "-m", "40", "-r", "20", "--call-workers", "2")
+    assert was(code, 0), summary
+    assert len(seen) + summary["arrivals"]["dropped"] == 40
+    calls: dict[str, list[str]] = {}
+    for each in seen:
+        name, row, user, _, users, number = each.split()
+        assert (row, users) == ("x", "4")
+        calls.setdefault(f"{name} {user}", []).append(number)
+    assert calls.keys() == {"alice 1", "bob 2", "carol 3", "dave 4"}
+    for numbers in calls.values():
+        assert numbers == [f"{each}.000000" for each in range(1, len(numbers) + 1)]
+
+
+def test_a_call_that_finds_no_free_user_is_held_back(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("USER\nalice\nbob\n")
+    file = OPTIONS.replace('<recv response="200"/>', '<recv response="200"/><pause milliseconds="60000"/>')
+    rows = ["-inf", str(tmp_path / "users.csv"), "--run-time", "2s", "--call-workers", "1"]
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        _, summary, found = load(target, tmp_path, file, *rows, "-m", "10", "-r", "50")
+    assert (summary["arrivals"]["started"], summary["arrivals"]["held_back"]) == (2, 8)
+    assert len(found) == 2
+
+
+def test_call_ids_have_the_form_that_was_given_and_find_their_workers(tmp_path: Path) -> None:
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        options = ["-m", "12", "-r", "50", "--call-workers", "3", "-cid_str", "call-%u@%s"]
+        code, summary, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, OPTIONS, *options)
+        ids = sorted(str(each.headers.get("Call-ID")) for each in peer.requests)
+    assert was(code, 0), summary
+    assert sorted(row["id"] for row in rows) == ids
+    assert {re.sub(r"-\d+$", "", each) for each in ids} == {f"call-{n}@127.0.0.1" for n in range(1, 13)}
+
+
+def test_a_file_stands_in_a_message_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "ticket.txt").write_bytes(b"number [4711]; caf\xe9")
+    file = OPTIONS.replace("X-T: t", "X-T: [file name=ticket.txt]")
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        code, summary, _ = load(f"b@127.0.0.1:{peer.port}", tmp_path, file, "-m", "1")
+        assert was(code, 0), summary
+        assert b"\r\nX-T: number [4711]; caf\xe9\r\n" in peer.requests[0].to_bytes()
+
+
+def test_commands_run_where_they_are_allowed(tmp_path: Path) -> None:
+    action = f'<exec command="echo [call_number] >> {tmp_path}/numbers"/>'
+    file = OPTIONS.replace('<recv response="200"/>', f'<recv response="200"><action>{action}</action></recv>')
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code, summary, _ = load(target, tmp_path, file, "-m", "5", "-r", "50", "--allow-exec")
+    assert was(code, 0), summary
+    numbers = tmp_path / "numbers"
+    wait_until(lambda: numbers.exists() and len(numbers.read_text().split()) == 5, SECONDS, "each command")
+    assert sorted(numbers.read_text().split()) == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(("command", "codes"), [("stop_gracefully", {0}), ("stop_now", {105})])
+def test_a_call_can_end_the_whole_run(tmp_path: Path, command: str, codes: set[int]) -> None:
+    action = f'<nop><action><exec int_cmd="{command}"/></action></nop>'
+    file = OPTIONS.replace('<recv response="200"/>', f'<recv response="200"/>{action}')
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        target = f"b@127.0.0.1:{peer.port}"
+        code, summary, rows = load(target, tmp_path, file, "-r", "5", "--duration", "600s", "--drain", "5s")
+    assert code in codes, summary
+    assert 1 <= len(rows) < 3000
+
+
+FIRST = OPTIONS.replace(
+    '<recv response="200"/>',
+    """<recv response="200"/>
+<sendCmd><![CDATA[
+  Call-ID: [call_id]
+  X-Ticket: from-[call_number]
+]]></sendCmd>
+<recvCmd>
+  <action><ereg regexp="X-Back: ([a-z0-9-]+)" search_in="msg" check_it="true" assign_to="all,back"/></action>
+</recvCmd>
+<send><![CDATA[
+OPTIONS sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:a@[local_ip]>;tag=[pid]-[call_number]
+To: <sip:b@[remote_ip]>
+Call-ID: [call_id]
+CSeq: [cseq] OPTIONS
+X-T: [$back]
+Content-Length: 0
+
+]]></send>
+<recv response="200"/>""",
+)
+SECOND = OPTIONS.replace(
+    "<send>",
+    """<recvCmd>
+  <action><ereg regexp="X-Ticket: ([a-z0-9-]+)" search_in="msg" check_it="true" assign_to="all,ticket"/></action>
+</recvCmd>
+<send>""",
+).replace("X-T: t", "X-T: [$ticket]")
+BACK = "<sendCmd><![CDATA[\n  X-Back: back-[$ticket]\n]]></sendCmd>\n</scenario>"
+
+
+def test_two_files_are_the_sides_of_each_call(tmp_path: Path) -> None:
+    (tmp_path / "b.xml").write_text(SECOND.replace("</scenario>", BACK))
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        options = ["-sf", str(tmp_path / "b.xml"), "-m", "10", "-r", "50", "--call-workers", "2"]
+        code, summary, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, FIRST, *options)
+        seen = [(str(each.headers.get("X-T")), str(each.headers.get("Call-ID"))) for each in peer.requests]
+        branches = [str(each.headers.get("Via")) for each in peer.requests]
+    assert was(code, 0), summary
+    assert len(rows) == 10
+    numbers = range(1, 11)
+    wanted = [*["t"] * 10, *(f"from-{n}" for n in numbers), *(f"back-from-{n}" for n in numbers)]
+    assert sorted(name for name, _ in seen) == sorted(wanted)
+    assert len({call_id for _, call_id in seen}) == 20, "each side has a Call-ID of its own"
+    assert len(set(branches)) == 30, "no message is taken for another one"
+
+
+def test_a_failure_of_the_second_file_fails_the_call(tmp_path: Path) -> None:
+    other = SECOND.replace('<recv response="200"/>', '<recv response="404"/>').replace("</scenario>", BACK)
+    (tmp_path / "b.xml").write_text(other)
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        options = ["-sf", str(tmp_path / "b.xml"), "-m", "2", "-r", "50"]
+        code, _, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, FIRST, *options)
+    assert was(code, 1)
+    assert [(row["failure"], row["code"]) for row in rows] == [("unexpected_message", "200")] * 2
+    assert all("b.xml:" in row["detail"] and "expected 404, got 200" in row["detail"] for row in rows)
+
+
+def test_a_command_that_never_comes_is_a_fault_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "b.xml").write_text(SECOND)
+    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
+        options = ["-sf", str(tmp_path / "b.xml"), "-m", "2", "-r", "50"]
+        code, summary, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, FIRST, *options)
+    assert was(code, 107), summary
+    assert [row["failure"] for row in rows] == ["command_lost"] * 2

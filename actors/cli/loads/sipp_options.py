@@ -12,6 +12,11 @@ from ...sipp.options import OPTIONS
 
 _TRANSPORTS: Final = {"u1": "udp", "t1": "tcp", "l1": "tls"}
 """Values of SIPp's `-t` that mean the same."""
+AGAIN: Final = {
+    **dict.fromkeys(("-inf", "--data"), "--more-data"),
+    **dict.fromkeys(("-sf", "--scenario"), "--second-scenario"),
+}
+"""Options that name a file, and what a second one of them means."""
 _OTHER_TRANSPORTS: Final = ("un", "ui", "tn", "ln", "s1", "sn", "c1", "cn")
 
 
@@ -33,6 +38,7 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
     }
     found: list[str] = []
     option = ""
+    seen: set[str] = set()
     for index, argument in enumerate(arguments):
         if option:
             found.append(_value(ctx, option, argument))
@@ -45,7 +51,12 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
             raise click.UsageError(_instead(argument, ctx.info_name or ""), ctx)
         takes_value = parameter is not None and not parameter.is_flag and not parameter.count
         option = argument if takes_value else ""
-        found.append(argument)
+        name = argument
+        again = AGAIN.get(argument, "")
+        if again in own:
+            name = again if again in seen else argument
+            seen.add(again)
+        found.append(name)
     return found
 
 

@@ -7,6 +7,7 @@ read. The actor must not decide anything: the machine and the file do.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import inf
 from typing import Final, final
 
@@ -24,7 +25,7 @@ from ...sipp.markup import shown
 from .file_media import WISHES, FileMedia
 
 MOST_HELD: Final = 16
-"""Messages that wait for the port of media; the sender repeats further ones."""
+"""Messages and commands that wait for the port of media; the sender repeats further messages."""
 FIGURES_WAIT: Final = 2.0
 """Seconds that the end of a call waits for the figures of its media."""
 _logger = logging.getLogger(__name__)
@@ -70,8 +71,8 @@ class FileCall(OctetActor):
         self._is_over = self._ending = False
         self._media: FileMedia | None = None
         self._touch: Callable[[FileCall], None] = _nothing
-        self._held: list[tuple[bytes, int]] | None = None
-        """Messages that came before the port of media was there; None = it is, or the call has no media."""
+        self._held: list[Callable[[float], None]] | None = None
+        """Takes what came before the port of media was there; None = it is there, or the call has no media."""
         self.media_failure = ""
         """Why its media could not go on, by a name of `failure_reasons`; empty = nothing is wrong with it."""
         self.is_drained = False
@@ -110,6 +111,11 @@ class FileCall(OctetActor):
         return self._is_over
 
     @property
+    def was_ended(self) -> bool:
+        """Whether it was ended from outside: with the run, for its length, its media or a fault of the program."""
+        return self.is_drained or self.is_overdue or self.has_crashed or bool(self.media_failure)
+
+    @property
     def figures(self) -> StreamStatistics | None:
         """The figures of its media; None = it has none."""
         return None if self._media is None else self._media.statistics
@@ -136,8 +142,8 @@ class FileCall(OctetActor):
         held, self._held = self._held, None
         if not self._ending:
             self.begin(now)
-            for data, flow in held or ():
-                self.receive_octets(data, flow, now)
+            for take in held or ():
+                take(now)
         self._touch(self)
 
     def media_failed(self, cause: str, what: str, now: float) -> None:
@@ -163,15 +169,40 @@ class FileCall(OctetActor):
     def receive_octets(self, data: bytes, flow: int, now: float) -> None:
         """Take a message as it came; what follows leaves by the same connection."""
         if self._held is not None:
-            if len(self._held) < MOST_HELD:
-                self._held.append((data, flow))
+            self._hold(partial(self.receive_octets, data, flow))
             return
         self._flow = flow
         self._call.receive(data, now)
         self._pump(now)
 
+    def _hold(self, take: Callable[[float], None]) -> None:
+        """Keep what has come until the port of media is there, within the bound."""
+        if self._held is not None and len(self._held) < MOST_HELD:
+            self._held.append(take)
+
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
         """Do nothing: messages come as octets."""
+
+    def receive_command(self, text: str, now: float) -> None:
+        """Take a command of the other side of the same call."""
+        if self._held is not None:
+            self._hold(partial(self.receive_command, text))
+            return
+        self._call.receive_command(text, now)
+        self._pump(now)
+
+    def left_alone(self, now: float) -> None:
+        """Note that the other side has ended well."""
+        if self._held is not None:
+            self._hold(self.left_alone)
+            return
+        self._call.left_alone(now)
+        self._pump(now)
+
+    def give_up(self, now: float) -> None:
+        """End without a failure of its own: the other side has failed."""
+        self._call.give_up(now)
+        self._pump(now)
 
     def handle_timer(self, now: float) -> None:
         """Take the time: the deadline has come."""

@@ -62,7 +62,7 @@ class CallStreams:
         self._leases = leases
         self._touch = touch
         self._may_send = may_send
-        self._path_of = lru_cache(maxsize=256)(partial(path_beside, config.scenario))
+        self._path_of = lru_cache(maxsize=256)(partial(path_beside, program.file))
 
     def give(self, actor: FileCall, listener: int, ports: dict[str, int], peer: Peer) -> None:
         """Give a call its stream before it begins, if its calls have any.

@@ -8,17 +8,20 @@ own global variables and its own copy of the rows of `-inf`.
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.uri import Uri
 
+from ...bus.slots import own_part
 from ...call_worker.actor_table import ActorTable
 from ...call_worker.call_factory import CallFactory
 from ...config import LoadConfig
 from ...errors import Overloaded
 from ...runtime.actor_loop import ActorLoop
+from ...sipp.actions.results import TellOther
 from ...sipp.call.context import CallContext, CallIdentity
 from ...sipp.call.defaults import Local
 from ...sipp.call.dialog import Dialog
@@ -27,22 +30,31 @@ from ...sipp.call.script import Script, Wish
 from ...sipp.call.statistics import Mark
 from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
+from ...sipp.program import Program
 from ...sipp.program_reader import read, runnable
 from ...sipp.scenario_file import label_of, read_file
-from ...sipp.variables import Variables
+from ...sipp.variables import Value, Variables
 from ...transport.output import SipOutput
 from ..requests.ends import Begun, RequestEnds
 from ..requests.route import Route
 from ..starter import Ended, Starter
 from .call import FileCall
+from .call_ids import filled
 from .call_streams import CallStreams
+from .commands import Commands
 from .figures import closed_of, media_columns, note_times, reason_of, result_of
 from .initialization import INIT, carry_out
 from .marks import Marks
-from .settings import indexes_of, settings_of
+from .named_texts import NamedTexts
+from .pairs import Pairs
+from .settings import indexes_of, row_files, settings_of
+from .sides import Side
+from .users import Users
 
 SERVICE: Final = "service"
 """`[service]` where the target has no user."""
+OTHER_PID: Final = 1 << 23
+"""Added to `[pid]` in the other side of a call, so that both have branches and tags of their own."""
 _logger = logging.getLogger(__name__)
 
 
@@ -53,6 +65,7 @@ class FileCalls(Starter):
         route: of their messages.
         ends: takes those that are over.
         marks: counts what they mark.
+        first, step: of the arrivals of this worker, and of its users.
         listener: from which they leave.
 
     Raises:
@@ -72,6 +85,8 @@ class FileCalls(Starter):
         output: SipOutput,
         ends: RequestEnds,
         marks: Marks,
+        first: int,
+        step: int,
     ) -> None:
         self.label = label_of(config.scenario)
         self._config = config
@@ -83,24 +98,21 @@ class FileCalls(Starter):
         self._hop = route.hop
         self._peer = route.peer
         self._output = output
-        program = runnable(
-            read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
-        )
+        programs = [self._program(path) for path in (config.scenario, config.sipp.second_file) if path]
+        program = programs[0]
         local = route.local()
         self._listener = local.listener
         target = Uri.parse(config.target)
-        self._injection = read_injection(
-            [config.data] if config.data else [], indexes_of(config.sipp), seed=config.seed
-        )
+        self._injection = read_injection(row_files(config), indexes_of(config.sipp), seed=config.seed)
         media_port = factory.parked_port(local.listener)
-        self._surroundings = Surroundings(
+        surroundings = Surroundings(
             texts=texts_of(
                 remote=route.hop,
                 remote_host=target.host,
                 local=local.seen,
                 media_ip=local.seen.host,
                 service=target.user or SERVICE,
-                users=-1,
+                users=self._injection.users or -1,
             ),
             numbers={
                 **numbers_of(remote=route.hop, local=local.seen),
@@ -109,64 +121,118 @@ class FileCalls(Starter):
             pid=os.getpid(),
             wall=time.time() - time.monotonic(),
             injection=self._injection,
-            file=_no_file,
+            file=NamedTexts(config.scenario, [use.name for each in programs for use in each.needs.files]).text,
+            auth_uri=config.sipp.authentication_uri.removeprefix("sip:"),
         )
-        self._script = Script(program.bound(self._surroundings.constants), settings_of(config))
-        self._streams = CallStreams(program, config, factory.media_leases, actor_loop.touch, output.may_send)
-        self._everyone = self._script.layout.global_values(dict(config.sipp.variables))
-        marks.declare(program)
-        self._open: dict[FileCall, tuple[Begun, Ended]] = {}
-        self._said: set[int] = set()
+        self._first = self._side(program, surroundings, dict(config.sipp.variables))
+        self._pairs = Pairs()
+        self._second: Side | None = None
+        """The other side of each call; None = there is none."""
+        if len(programs) > 1:
+            surroundings = replace(surroundings, pid=surroundings.pid + OTHER_PID)
+            self._second = self._side(programs[1], surroundings, {})
+        users = self._injection.users
+        self._users = Users(users, first, step, self._first.script.layout) if users else None
+        self._commands = Commands(self._spawn, marks.left_out_command)
+        for each in programs:
+            marks.declare(each)
+        self._open: dict[FileCall, tuple[Begun, Ended, int]] = {}
+        """Begin, what takes the end, and the user of each call; -1 = it has none."""
+        self._said: set[tuple[bool, int]] = set()
+        """Whether of the second file, and the line, of each failure that the log has."""
+
+    def _program(self, path: str) -> Program:
+        given = self._config.sipp
+        return runnable(read(read_file(path), keys=dict(given.keys), allow_exec=given.allow_exec))
+
+    def _side(self, program: Program, surroundings: Surroundings, variables: Mapping[str, str]) -> Side:
+        """Return a file, ready for its calls.
+
+        Args:
+            variables: first values of its global variables.
+        """
+        script = Script(program.bound(surroundings.constants), settings_of(self._config))
+        streams = CallStreams(
+            program, self._config, self._factory.media_leases, self._actor_loop.touch, self._output.may_send
+        )
+        return Side(script, script.layout.global_values(variables), surroundings, streams)
 
     async def set_up(self) -> str:
-        """Carry out `init` of the file, which sets global variables before the first call.
+        """Carry out `init` of each file, which sets global variables before the first call.
 
         Returns:
             Why no call can begin, with file and line; empty = they can.
         """
+        problem = self._initialized(self._first)
+        return problem if problem or self._second is None else self._initialized(self._second)
+
+    def _initialized(self, side: Side) -> str:
         now = self._actor_loop.now()
 
         def note(marks: Sequence[Mark], wishes: Sequence[Wish]) -> None:
             self._marks.note(INIT, marks, wishes, now)
+            self._commands.take(wishes)
 
-        return carry_out(self._script, self._surroundings, self._everyone, self._config.seed, now, note)
+        return carry_out(side.script, side.surroundings, side.everyone, self._config.seed, now, note)
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
-        """Begin a run of the file."""
+        """Begin a run of the file; False = with rows of USER, each user of this worker has a call."""
         if self._factory.is_full:
             raise Overloaded(f"{self._actors.taken} calls are live in this worker; raise --max-calls or --call-workers")
-        call_id = self._factory.new_call_id()
-        number = index + 1
+        user = -1
+        if self._users is not None:
+            free = self._users.take()
+            if free is None:
+                return False
+            user = free
+        call = self._made(self._first, self._call_id(index + 1), index, user)
+        self._open[call] = (self._ends.began(call.call_id, planned, index), ended, user)
+        if self._second is not None:
+            other = self._made(self._second, self._factory.new_call_id(), index, user)
+            self._pairs.join(call, other)
+            self._start(other)
+        self._start(call)
+        return True
+
+    def _made(self, side: Side, call_id: str, index: int, user: int) -> FileCall:
+        """Return a call of one side.
+
+        Args:
+            index: of the arrival.
+            user: that the call is for; -1 = none.
+        """
+        (script, everyone, surroundings, streams), number = side, index + 1
         ports: dict[str, int] = {}
-        identity = CallIdentity(call_id=call_id, number=number, numbers=ports, rows=self._injection.rows_of(index))
+        rows = self._injection.rows_of(index, max(0, user))
         context = CallContext(
-            self._surroundings,
-            identity,
-            Dialog(self._script.settings.base_cseq),
-            Variables(self._script.layout, everyone=self._everyone),
+            surroundings,
+            CallIdentity(call_id=call_id, number=number, numbers=ports, user=user + 1, rows=rows),
+            Dialog(script.settings.base_cseq),
+            Variables(script.layout, self._values_of(side, user), everyone),
             Random((self._config.seed << 40) ^ index),
         )
         local = self._output.addresses.hops[self._listener]
         machine = ScenarioCall(
-            self._script,
+            script,
             context,
             is_reliable=self._hop.is_reliable,
             local=Local(
                 local.transport.upper(),
                 f"{context.text('local_ip')}:{context.number('local_port')}",
-                f"z9hG4bK-{self._surroundings.pid}-{number}-end",
-                f"{self._surroundings.pid}-{number}",
+                f"z9hG4bK-{surroundings.pid}-{number}-end",
+                f"{surroundings.pid}-{number}",
             ),
         )
-        now = self._actor_loop.now()
-        actor = FileCall(machine, call_id, self._send, self._over, now + self._config.run_time, self._note)
-        self._streams.give(actor, self._listener, ports, self._peer)
-        self._open[actor] = (self._ends.began(call_id, planned, index), ended)
-        self._actors.add(actor, (call_id.encode(),))
+        until = self._actor_loop.now() + self._config.run_time
+        call = FileCall(machine, call_id, self._send, self._over, until, self._note)
+        streams.give(call, self._listener, ports, self._peer)
+        return call
+
+    def _start(self, call: FileCall) -> None:
+        self._actors.add(call, (own_part(call.call_id.encode()),))
         self._actors.reserve(1)
-        self._actor_loop.guarded(actor, actor.begin, now)
-        self._actor_loop.touch(actor)
-        return True
+        self._actor_loop.guarded(call, call.begin, self._actor_loop.now())
+        self._actor_loop.touch(call)
 
     @property
     def running(self) -> int:
@@ -179,48 +245,86 @@ class FileCalls(Starter):
 
     def cancel(self) -> None:
         """Give all calls up."""
-        now = self._actor_loop.now()
-        for actor in tuple(self._open):
-            self._actor_loop.guarded(actor, actor.drain, now)
-            self._actor_loop.touch(actor)
+        for first in tuple(self._open):
+            for call in (first, self._pairs.other(first)):
+                if call is not None:
+                    self._do(call, call.drain)
+
+    def _do(self, call: FileCall, action: Callable[..., None], *arguments: Any) -> None:
+        """Have a call do something, unless it is over; the last argument is the time."""
+        if not call.finished:
+            self._actor_loop.guarded(call, action, *arguments, self._actor_loop.now())
+            self._actor_loop.touch(call)
+
+    def _call_id(self, number: int) -> str:
+        """Return the Call-ID of a call: of `-cid_str`, or a random one."""
+        form = self._config.sipp.call_id_form
+        if not form:
+            return self._factory.new_call_id()
+        surroundings = self._first.surroundings
+        host = surroundings.texts["local_ip"]
+        return self._factory.call_id_from(filled(form, number, surroundings.pid, host))
+
+    def _values_of(self, side: Side, user: int) -> list[Value] | None:
+        """Return the values of the variables of a user, for the first file; None = a call has values of its own."""
+        return self._users.values(user) if self._users is not None and side is self._first else None
+
+    def _note(self, call: FileCall, marks: Sequence[Mark], wishes: Sequence[Wish], now: float) -> None:
+        """Count what a call has marked, run the commands that it wants to be run, and tell its other side."""
+        self._marks.note(call.call_id, marks, wishes, now)
+        self._commands.take(wishes)
+        other = self._pairs.other(call)
+        for wish in wishes:
+            if isinstance(wish, TellOther) and other is not None:  # in a turn of its own: the other may answer at once
+                self._actor_loop.loop.call_soon(self._do, other, other.receive_command, wish.text)
+
+    def _spawn(self, work: Awaitable[Any]) -> None:
+        self._actor_loop.spawn(work, what="a command of exec")
 
     def _send(self, data: bytes, flow: int) -> None:
         """Send a message as it is."""
         self._output.send_as_is(self._listener, data, self._hop)
 
-    def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Wish], now: float) -> None:
-        """Count what a call has marked."""
-        self._marks.note(actor.call_id, marks, wishes, now)
+    def _over(self, call: FileCall) -> None:
+        """Take the end of a call; an arrival of two sides is over with the later one."""
+        self._actors.reserve(-1)
+        other = self._pairs.other(call)
+        if other is None or other.finished:
+            self._report(self._pairs.first(call))
+        elif call.call.figures.failure is not None or call.was_ended:
+            self._actor_loop.loop.call_soon(self._do, other, other.give_up)
+        else:
+            self._actor_loop.loop.call_soon(self._do, other, other.left_alone)
 
-    def _over(self, actor: FileCall) -> None:
-        """Report a call that is over."""
-        found = self._open.pop(actor, None)
+    def _report(self, call: FileCall) -> None:
+        """Report an arrival that is over, by its first side; its failure may be one of the second side."""
+        found = self._open.pop(call, None)
         if found is None:
             return
-        begun, ended = found
-        self._actors.reserve(-1)
-        figures = actor.call.figures
+        begun, ended, user = found
+        if self._users is not None:
+            self._users.give_back(user)
+        figures, second = call.call.figures, self._pairs.part(call)
+        failing = call if second is None or figures.failure is not None else second
+        failure = failing.call.figures.failure
         note_times(begun.times, figures, self._actor_loop.now())
-        if figures.failure is not None and figures.line not in self._said:
-            self._said.add(figures.line)
-            _logger.warning("call %s failed: %s", actor.call_id, actor.detail)
-        cause = "internal_error" if actor.has_crashed else "drained" if actor.is_drained else ""
-        result = result_of(figures, cause=cause)
-        failure = "run_time" if actor.is_overdue else actor.media_failure or reason_of(figures.failure)
-        by = figures.ended_by.value or "local"
+        place = (failing is second, failing.call.figures.line)
+        if failure is not None and place not in self._said:
+            self._said.add(place)
+            _logger.warning("call %s failed: %s", failing.call_id, failing.detail)
+        sides = (call,) if second is None else (call, second)
+        has_crashed = any(each.has_crashed for each in sides)
+        cause = "internal_error" if has_crashed else "drained" if call.is_drained else ""
+        reason = next((each.media_failure for each in sides if each.media_failure), "") or reason_of(failure)
         self._ends.over(
             begun,
-            result,
+            result_of(figures, cause=cause),
             closed=closed_of(figures),
-            by=by,
-            failure=failure,
-            detail=actor.detail,
-            media=media_columns(actor.figures),
+            by=figures.ended_by.value or "local",
+            failure="run_time" if any(each.is_overdue for each in sides) else reason,
+            detail=failing.detail,
+            media=media_columns(next((each.figures for each in sides if each.figures is not None), None)),
         )
         if not self._open:
             self._marks.flush()
         ended(False)
-
-
-def _no_file(name: str) -> str:
-    raise ValueError("files within messages are not read yet")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from ...bus.messages import ScenarioCounted
+from ...sipp.actions.results import Stop
 from ..histogram import Histogram, digest_of
 
 
@@ -15,6 +16,8 @@ class FileFigures:
     def __init__(self) -> None:
         self._response_times: dict[str, Histogram] = {}
         self._counters: Counter[str] = Counter()
+        self.stops = ""
+        """What calls have asked for by `int_cmd`: `stop_gracefully`, or `stop_now`; empty = nothing."""
 
     def add(self, counted: ScenarioCounted) -> None:
         """Add what a call worker has counted."""
@@ -22,6 +25,11 @@ class FileFigures:
             self._of(name).add(seconds)
         for name, times in counted.counters:
             self._counters[name] += times
+        asked = {name for name, _ in counted.events}
+        if Stop.NOW.value in asked:
+            self.stops = Stop.NOW.value
+        elif Stop.GRACEFULLY.value in asked:
+            self.stops = self.stops or Stop.GRACEFULLY.value
 
     def response_time(self, name: str) -> Histogram:
         """Return the values of a response time, in seconds; empty = it never ended."""

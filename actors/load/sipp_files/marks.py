@@ -12,7 +12,7 @@ from ...bus.messages import ScenarioCounted
 from ...counting.labels import SCENARIO_EVENTS
 from ...counting.totals import Totals
 from ...diagnosis.foreign_text import cut
-from ...sipp.actions.results import Loudness, Result, Say
+from ...sipp.actions.results import Loudness, Result, Say, Stop
 from ...sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 from ...sipp.markup import shown
 from ...sipp.program import Program
@@ -66,7 +66,7 @@ class Marks:
         Args:
             call: its Call-ID.
             marks: in their order.
-            wishes: of their actions, of which the lines of `warning` count.
+            wishes: of its actions, of which lines of `warning` and `int_cmd` for the whole run count.
             now: monotonic seconds.
         """
         for mark in marks:
@@ -91,6 +91,13 @@ class Marks:
             if isinstance(wish, Say) and wish.loudness is Loudness.WARNING:
                 self._count("warnings")
                 self._say(call, wish.text, 0, now)
+            elif wish is Stop.GRACEFULLY or wish is Stop.NOW:  # the supervisor acts on it
+                self._count(wish.value)
+                self.flush()
+
+    def left_out_command(self) -> None:
+        """Count a command of `exec` that is not run, because too many wait."""
+        self._count("commands_left_out")
 
     def flush(self) -> None:
         """Tell what was counted since the last time."""

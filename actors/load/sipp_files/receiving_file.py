@@ -29,7 +29,8 @@ from ...sipp.variables import Layout, Variables
 from ...transport.local_addresses import LocalAddress
 from .initialization import INIT, carry_out
 from .marks import Marks
-from .settings import indexes_of, settings_of
+from .named_texts import NamedTexts
+from .settings import indexes_of, row_files, settings_of
 
 REMOTE_PORT: Final = 5060
 """`[remote_port]`: SIPp's default, because the file sends nothing before the peer is known."""
@@ -77,9 +78,8 @@ class ReceivingFile:
         self._program = runnable(
             read(read_file(config.scenario), keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
         )
-        self._injection = read_injection(
-            [config.data] if config.data else [], indexes_of(config.sipp), seed=config.seed
-        )
+        self._injection = read_injection(row_files(config), indexes_of(config.sipp), seed=config.seed)
+        self._texts = NamedTexts(config.scenario, [use.name for use in self._program.needs.files])
         program = self._program
         self.marks = marks
         """The counts of its calls."""
@@ -159,10 +159,6 @@ class ReceivingFile:
             pid=os.getpid(),
             wall=time.time() - time.monotonic(),
             injection=self._injection,
-            file=_no_file,
+            file=self._texts.text,
         )
         return _Place(Script(self._program.bound(surroundings.constants), self._settings), surroundings)
-
-
-def _no_file(name: str) -> str:
-    raise ValueError("files within messages are not read yet")

@@ -10,6 +10,7 @@ from ...sipp.call.settings import ALL_BEHAVIOURS, Behaviour, Settings
 from ...sipp.injection_reading import read_injection
 from ...sipp.program import Program
 from ...sipp.variables import Layout
+from .call_ids import check_form
 
 _WORDS: Final[Mapping[str, Behaviour]] = {each.value: each for each in Behaviour}
 
@@ -45,6 +46,8 @@ def check_settings(config: LoadConfig | RobotConfig, program: Program) -> None:
         ConfigurationError: an option has a value that cannot be, or names a variable that is not there.
     """
     settings_of(config)
+    if config.sipp.call_id_form:
+        check_form(config.sipp.call_id_form)
     layout = Layout(program.call_variables, program.user_variables, program.global_variables)
     layout.global_values(dict(config.sipp.variables))
 
@@ -53,12 +56,17 @@ def check_rows(config: LoadConfig | RobotConfig) -> None:
     """See that the rows of a load or robot can be given to the calls of its file.
 
     Raises:
-        ConfigurationError: they cannot be read or found, or belong to users.
+        ConfigurationError: they cannot be read or found.
     """
-    if read_injection([config.data] if config.data else [], indexes_of(config.sipp)).users:
-        raise ConfigurationError(
-            f"{config.data}:1: USER is not carried out for a scenario file of SIPp yet; write SEQUENTIAL or RANDOM"
-        )
+    users = read_injection(row_files(config), indexes_of(config.sipp)).users
+    if users and isinstance(config, RobotConfig):  # whoever calls is the user of its own choice
+        raise ConfigurationError(f"{config.data}:1: USER is for loads; a robot takes SEQUENTIAL or RANDOM")
+
+
+def row_files(config: LoadConfig | RobotConfig) -> list[str]:
+    """Return the files of `-inf` of a load or robot, in the order of the command line."""
+    more = () if isinstance(config, RobotConfig) else config.sipp.more_rows
+    return [each for each in (config.data, *more) if each]
 
 
 def behaviours_of(text: str) -> frozenset[Behaviour]:

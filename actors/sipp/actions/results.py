@@ -147,6 +147,13 @@ class CloseConnection:
     """Close the connection of the call: `closecon`."""
 
 
+@dataclass(frozen=True, slots=True)
+class TellOther:
+    """Give a command to the other file of the same call: `sendCmd`."""
+
+    text: str
+
+
 Result = (
     Failed
     | ScenarioFault
@@ -162,5 +169,6 @@ Result = (
     | EchoMedia
     | SetDestination
     | CloseConnection
+    | TellOther
 )
-"""What one action may ask for."""
+"""What one action may ask for, and `sendCmd`."""

@@ -190,12 +190,17 @@ class CallContext:
                 dialog.challenge_header,
                 credentials,
                 method=method,
-                uri=f"sip:{surroundings.texts.get('remote_ip', '')}:{surroundings.numbers.get('remote_port', 0)}",
+                uri=f"sip:{surroundings.auth_uri or _target_of(surroundings)}",
                 body=body,
                 count=self._answers,
             )
         except AuthenticationError as error:
             raise RunError(f"[authentication]: {error}") from error
+
+
+def _target_of(surroundings: Surroundings) -> str:
+    """Address and port of the target."""
+    return f"{surroundings.texts.get('remote_ip', '')}:{surroundings.numbers.get('remote_port', 0)}"
 
 
 def _last_to(dialog: Dialog) -> str:

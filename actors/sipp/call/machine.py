@@ -10,9 +10,11 @@ The call knows no transactions and no dialogs: what the file does not say is not
 that cannot be carried out costs its call only.
 """
 
+from collections import deque
 from typing import Final, NamedTuple, final
 
-from ..program import Nop, Optionality, Pause, Receive, Role, Send, Step
+from ..actions.results import TellOther
+from ..program import Nop, Optionality, Pause, Receive, ReceiveCommand, Send, SendCommand, Step
 from .context import CallContext
 from .defaults import AUTO_ANSWERED, Local, farewell, ok
 from .described import Descriptions
@@ -26,6 +28,8 @@ from .statistics import AutoAnswered, Counted, Failure, Figures, Mark, Repeated,
 
 MOST_COMMANDS: Final = 10_000
 """Commands that a call carries out without waiting; with more, its file is taken to loop without an end."""
+MOST_WAITING: Final = 100
+"""Commands of the other file that wait for their `recvCmd`."""
 _NO_RISE: Final = frozenset(("", "ACK", "CANCEL"))
 """Messages before which `[cseq]` does not rise: responses, and requests with the number of another one."""
 
@@ -64,8 +68,10 @@ class ScenarioCall:
     """
 
     __slots__ = (
+        "_commands",
         "_context",
         "_index",
+        "_is_alone",
         "_local",
         "_marks",
         "_messages",
@@ -98,6 +104,8 @@ class ScenarioCall:
         self._paused_until: float | None = None
         self._waiting_since: float | None = None
         self._queued: Received | None = None
+        self._commands: deque[str] = deque()
+        self._is_alone = False
         self._messages: list[Outgoing] = []
         self._wishes: list[Wish] = []
         self._marks: list[Mark] = []
@@ -152,6 +160,34 @@ class ScenarioCall:
             self._take(message, now)
         except RunError as error:
             self._give_up(Failure.SCENARIO_ERROR, self._here, str(error), now)
+        self._run(now)
+
+    def receive_command(self, text: str, now: float) -> None:
+        """Take a command of the other file of the same call, which waits for its `recvCmd`.
+
+        Args:
+            text: of its `sendCmd`.
+            now: monotonic seconds.
+        """
+        if self.finished:
+            self._marks.append(Unexpected(0, "the call has ended, got a command of the other file"))
+            return
+        self._context.goes_on(now)
+        if len(self._commands) < MOST_WAITING:
+            self._commands.append(text)
+        else:
+            what = f"more than {MOST_WAITING} commands of the other file wait"
+            self._give_up(Failure.COMMAND_LOST, self._here, what, now)
+        self._run(now)
+
+    def left_alone(self, now: float) -> None:
+        """Note that the other file of the same call has ended: no further command comes.
+
+        Args:
+            now: monotonic seconds.
+        """
+        self._is_alone = True
+        self._context.goes_on(now)
         self._run(now)
 
     def handle_timer(self, now: float) -> None:
@@ -226,6 +262,10 @@ class ScenarioCall:
             return self._wait(now)
         if isinstance(step, Pause):
             return self._pause(step, now)
+        if isinstance(step, SendCommand):
+            return self._send_command(step, now)
+        if isinstance(step, ReceiveCommand):
+            return self._wait_for_command(step, now)
         if not isinstance(step, Nop):
             raise RunError(f"{type(step).__name__} is not carried out by a single call")
         self._note(step, now)
@@ -281,6 +321,29 @@ class ScenarioCall:
             self._paused_until = now + length
             return False
         self._move(self._script.following(step, self._context))
+        return True
+
+    def _send_command(self, step: SendCommand, now: float) -> bool:
+        """Give a command to the other file of the same call."""
+        self._note(step, now)
+        self._context.comes_to(step.index)
+        self._wishes.append(TellOther(step.command.render(self._context)))
+        if self._act(step, None, now):
+            self._move(self._script.following(step, self._context))
+        return True
+
+    def _wait_for_command(self, step: ReceiveCommand, now: float) -> bool:
+        """Take the oldest command of the other file. False when there is none yet."""
+        if not self._commands:
+            if self._is_alone:
+                self._give_up(Failure.COMMAND_LOST, step, "the other file has ended without the command", now)
+            elif self._waiting_since is None:
+                self._waiting_since = now
+            return self._is_alone
+        text = self._commands.popleft()
+        self._note(step, now)
+        if self._act(step, text, now):
+            self._move(self._script.following(step, self._context))
         return True
 
     def _move(self, index: int) -> None:
@@ -519,7 +582,7 @@ class ScenarioCall:
         """
         script, dialog = self._script, self._context.dialog
         # A call that the peer began says nothing when it fails, as in SIPp.
-        begins = script.program.role is Role.SENDS and self._index > 0
+        begins = script.begins and self._index > 0
         if Behaviour.BYE in script.settings.behaviours and (begins or up):
             for text in farewell(self._sent, dialog, self._local):
                 self._emit(text, self._index)
@@ -547,4 +610,6 @@ def _expectation(step: Step) -> str:
     """What a command expects, for a person."""
     if isinstance(step, Receive):
         return step.request or str(step.response)
+    if isinstance(step, ReceiveCommand):
+        return "a command of the other file"
     return "no message in a pause" if isinstance(step, Pause) else "no message"

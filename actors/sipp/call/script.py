@@ -6,7 +6,7 @@ from typing import Final, final
 from ..actions.action import Scene
 from ..actions.results import Result
 from ..drawing import draw
-from ..program import Pause, Program, Step
+from ..program import Pause, Program, Receive, Send, Step
 from ..variables import Layout
 from .actions import Acted, act
 from .context import CallContext
@@ -32,7 +32,7 @@ class Script:
         settings: the options.
     """
 
-    __slots__ = ("keeps_pause", "keeps_return", "layout", "matching", "program", "settings", "steps", "waits")
+    __slots__ = ("begins", "keeps_pause", "keeps_return", "layout", "matching", "program", "settings", "steps", "waits")
 
     def __init__(self, program: Program, settings: Settings) -> None:
         self.program = program
@@ -41,6 +41,8 @@ class Script:
         """The options of the run."""
         self.steps = program.steps
         """Its commands."""
+        self.begins = next((isinstance(each, Send) for each in program.steps if isinstance(each, Send | Receive)), True)
+        """Whether its first message is sent."""
         self.matching = Matching(program)
         """Its `recv` commands, to be searched."""
         self.waits = Waits(program, settings)

@@ -29,6 +29,8 @@ class Surroundings:
     """Files of `-inf`."""
     file: Callable[[str], str]
     """Returns the contents of a file for `[file]`; raises `ValueError` with what is wrong."""
+    auth_uri: str = ""
+    """`-auth_uri`: what stands behind `sip:` in the uri of `[authentication]`; empty = that of the target."""
 
     @property
     def constants(self) -> dict[str, str]:

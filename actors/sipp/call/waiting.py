@@ -7,7 +7,7 @@ mandatory one runs from when the last optional one before it has come, and never
 
 from typing import NamedTuple, final
 
-from ..program import Optionality, Program, Receive
+from ..program import Optionality, Program, Receive, ReceiveCommand
 from .settings import Settings
 
 
@@ -38,6 +38,8 @@ class Waits:
         self._waits: list[Wait | None] = [None] * len(steps)
         for at in range(len(steps) - 1, -1, -1):
             step = steps[at]
+            if isinstance(step, ReceiveCommand):
+                self._waits[at] = _wait(step.timeout or settings.receive_timeout, at)
             if not isinstance(step, Receive):
                 continue
             joined = (

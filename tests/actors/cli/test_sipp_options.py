@@ -46,6 +46,9 @@ def test_a_load_has_the_options_that_the_table_says_are_taken() -> None:
         (["--", "-mp"], ["--", "-mp"]),
         (["a@b", "-t"], ["a@b", "-t"]),
         (["a@b", "--quiet", "-t", "u1"], ["a@b", "--quiet", "-t", "udp"]),
+        (["-inf", "a", "-inf", "b", "--data", "c"], ["-inf", "a", "--more-data", "b", "--more-data", "c"]),
+        (["--header", "-inf", "-inf", "a"], ["--header", "-inf", "-inf", "a"]),
+        (["-sf", "a.xml", "--scenario", "b.xml"], ["-sf", "a.xml", "--second-scenario", "b.xml"]),
     ],
 )
 def test_what_is_meant_is_taken_and_values_are_left_alone(arguments: list[str], found: list[str]) -> None:

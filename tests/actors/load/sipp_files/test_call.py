@@ -8,13 +8,13 @@ from sipswarm.actors.load.sipp_files.call import FIGURES_WAIT, MOST_HELD, FileCa
 from sipswarm.actors.load.sipp_files.file_media import FileMedia
 from sipswarm.actors.runtime.outbox import Outbox
 from sipswarm.media import messages as media
-from tests.actors.sipp.call.scripted import Scripted, recv, request_of_peer, response, scenario
+from tests.actors.sipp.call.scripted import Scripted, recv, request, request_of_peer, response, scenario
 
 FILE = scenario(recv("OPTIONS"), response(200), '<pause milliseconds="1000"/>')
 
 
 class Stage:
-    """A call that the peer begins, with media, and what it sent and told."""
+    """A call with media, which the peer begins if the file is not another one, and what it sent and told."""
 
     def __init__(self, file: str) -> None:
         self.outbox: Outbox[Any] = Outbox(1)
@@ -133,3 +133,15 @@ def test_what_its_file_describes_may_come_whatever_the_peer_has_described() -> N
     configured = [each for each in stage.outbox.media[0] if isinstance(each, media.ConfigureStream)]
     assert [each.receive_codecs for each in configured] == [((0, "PCMU", 8000), (8, "PCMA", 8000))]
     assert (configured[0].remote_port, configured[0].codec) == (4000, "PCMA")
+
+
+def test_commands_of_the_other_side_and_its_end_wait_for_the_port_too() -> None:
+    stage = staged(scenario("<recvCmd/>", request("OPTIONS"), "<recvCmd/>", request("OPTIONS", 2)))
+    stage.actor.begin(0.0)
+    stage.actor.receive_command("Ticket: 1", 0.0)
+    stage.actor.receive_command("Ticket: 2", 0.0)
+    stage.actor.left_alone(0.0)
+    assert stage.sent == []
+    stage.opens()
+    assert [each.partition(b" ")[0] for each in stage.sent] == [b"OPTIONS", b"OPTIONS"]
+    assert stage.actor.call.figures.failure is None

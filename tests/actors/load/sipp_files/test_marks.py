@@ -14,7 +14,7 @@ from sipswarm.actors.load.sipp_files.marks import (
     Marks,
 )
 from sipswarm.actors.sipp import markup, program_reader
-from sipswarm.actors.sipp.actions.results import Loudness, Say
+from sipswarm.actors.sipp.actions.results import Loudness, Say, Stop
 from sipswarm.actors.sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 
 FILE = b"""<scenario><send start_rtd="first call" counter="sent"><![CDATA[
@@ -93,3 +93,19 @@ def test_lines_of_errors_are_told_where_a_file_of_them_is_written() -> None:
     )
     made.note("x", [unexpected] * (MOST_SAID + 1), [], 8.0)
     assert [len(each.said) for each in told] == [2, MOST_SAID]
+
+
+def test_what_a_call_asks_of_the_whole_run_is_told_at_once() -> None:
+    made, totals, told = marks()
+    figures = FileFigures()
+    made.note("x", [], [Stop.GRACEFULLY], 1.0)
+    figures.add(told[0])
+    assert figures.stops == "stop_gracefully"
+    made.note("x", [], [Stop.NOW], 1.0)
+    made.note("x", [], [Stop.GRACEFULLY], 1.0)
+    for each in told[1:]:
+        figures.add(each)
+    assert figures.stops == "stop_now"
+    assert totals.counted(EVENTS, ("uac", "stop_gracefully")) == 2
+    made.left_out_command()
+    assert totals.counted(EVENTS, ("uac", "commands_left_out")) == 1

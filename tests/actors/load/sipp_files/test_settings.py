@@ -104,5 +104,8 @@ def test_options_that_do_not_go_with_the_file_are_refused_before_anything_is_sen
     with pytest.raises(ConfigurationError, match="-infindex other: there is no such injection file"):
         check_rows(replace(config, sipp=SippFileConfig(indexes=(("other", "1"),))))
     rows.write_text("USER\na\n")
-    with pytest.raises(ConfigurationError, match=r"users\.csv:1: USER is not carried out"):
-        check_rows(config)
+    check_rows(config)
+    with pytest.raises(ConfigurationError, match=r"no\.csv"):
+        check_rows(replace(config, sipp=SippFileConfig(more_rows=(str(tmp_path / "no.csv"),))))
+    with pytest.raises(ConfigurationError, match="-cid_str same: all calls would have one Call-ID"):
+        check_settings(replace(config, sipp=SippFileConfig(call_id_form="same")), program)

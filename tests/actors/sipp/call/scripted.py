@@ -143,6 +143,18 @@ class Scripted:
         self.call.give_up(self.now)
         self._drain()
 
+    def command(self, text: str, at: float | None = None) -> None:
+        """Receive a command of the other file, at once or at a time."""
+        if at is not None:
+            self.pass_time(at)
+        self.call.receive_command(text, self.now)
+        self._drain()
+
+    def left_alone(self) -> None:
+        """The other file ends."""
+        self.call.left_alone(self.now)
+        self._drain()
+
     def pass_time(self, until: float) -> None:
         """Let the timers of the call run."""
         while (deadline := self.call.deadline) is not None and deadline <= until:
