@@ -32,6 +32,7 @@ from .diagnosis.option_kinds import option as option
 from .diagnosis.robot_options import AnswerConfig as AnswerConfig
 from .diagnosis.robot_options import RobotConfig as RobotConfig
 from .diagnosis.server_options import ServerConfig as ServerConfig
+from .diagnosis.sipp_load_options import SippLoadConfig as SippLoadConfig
 from .diagnosis.sipp_options import SippFileConfig as SippFileConfig
 from .errors import ConfigurationError
 
@@ -268,6 +269,7 @@ class LoadConfig:
     )
     """Python file and function as FILE:NAME, or a scenario file of SIPp, that is run for each arrival."""
     sipp: SippFileConfig = SippFileConfig()
+    sipp_load: SippLoadConfig = SippLoadConfig()
     run_time: float = option(
         240.0,
         "--run-time",

@@ -66,6 +66,7 @@ def _parts(load: LoadConfig) -> Iterator[tuple[str, str]]:
     yield "most at a time", str(load.max_concurrent or "")
     yield "part of the test", f"{load.shard + 1} of {load.shards}" if load.shards > 1 else ""
     yield "scenario", load.scenario
+    yield "other side", load.sipp_load.second_file
     yield "data", load.data
     if not load.scenario and is_call:
         yield "hold", f"{load.hold:g} s"

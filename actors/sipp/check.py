@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from .markup import shown
-from .program import Pause, Program, Receive, Send, Step, Use
+from .program import Pause, Program, Receive, ReceiveCommand, Send, SendCommand, Step, Use
 
 _KINDS: Final = (
     ("commands", "commands"),
@@ -46,7 +46,10 @@ def tolerations(program: Program) -> list[str]:
 
 def _lines(program: Program, missing: Mapping[str, str]) -> Iterator[str]:
     yield f"scenario: {program.file} ({shown(program.name) or 'no name'})"
+    speaking = (each for each in program.steps if isinstance(each, Send | SendCommand | Receive | ReceiveCommand))
     first = "its first message is sent" if program.role.value == "sends" else "its first message is received"
+    if isinstance(next(speaking), ReceiveCommand):
+        first = "it waits for a command of the other side"
     yield f"role: {program.role.value}, {first}; {len(program.steps)} commands"
     for kind, title in _KINDS:
         uses: Sequence[Use] = getattr(program.needs, kind)

@@ -8,7 +8,10 @@ from ..errors import ConfigurationError
 from ..host.named_files import read_octets
 from .markup import MOST_OCTETS, Document, read
 
-BUILTIN: Final = ("uac", "uac_pcap", "uas", "regexp", "branchc", "branchs", "ooc_default")
+BUILTIN: Final = (
+    *("uac", "uac_pcap", "uas", "regexp", "branchc", "branchs", "ooc_default"),
+    *("3pcc-C-A", "3pcc-C-B", "3pcc-A", "3pcc-B"),
+)
 """The scenarios of `-sn`; `-sd` prints them."""
 SUFFIX: Final = ".xml"
 """Of scenario files of SIPp; a file with another one is a Python file."""

@@ -35,7 +35,7 @@ def data() -> str:
 
 
 def commands() -> list[str]:
-    """The two command lines below the scenarios."""
+    """The three command lines below the scenarios: SIPp, the same file with us, and the one in Python."""
     return re.findall(r"^(?:sipp|sipswarm load) .*$", PAGE, re.M)
 
 
@@ -80,7 +80,7 @@ def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: S
     (tmp_path / "rows.csv").write_text(data())
     answer = start(Answer(tmp_path, ["--media", "tone:440"]))
     answer.ready()
-    theirs, ours = (line.replace("127.0.0.1:5070", answer.address).split() for line in commands())
+    theirs, _, ours = (line.replace("127.0.0.1:5070", answer.address).split() for line in commands())
 
     assert theirs[:4] == ["sipp", answer.address, "-sf", "scenario.xml"]
     options = theirs[4 : theirs.index("-m")]
@@ -108,6 +108,22 @@ def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: S
     assert result.summary["calls"]["outcomes"] == {"answered": calls}, result.account
     assert result.summary["calls"]["failed"] == 0, result.account
     answer.counted("sipswarm_calls_completed_total", 2 * calls, role="uas")
+
+
+@pytest.mark.slow
+def test_the_file_passes_as_it_is(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "scenario.xml").write_text(block("xml"))
+    (tmp_path / "rows.csv").write_text(data())
+    answer = start(Answer(tmp_path, ["--media", "tone:440"]))
+    answer.ready()
+    theirs, same, _ = (line.replace("127.0.0.1:5070", answer.address).split() for line in commands())
+    assert same[2:] == theirs[1:], "the same command line"
+    result = load(tmp_path, same[2], same[3:], 60)
+    calls = int(same[-1])
+    assert result.summary["calls"]["outcomes"] == {"answered": calls}, result.account
+    assert result.summary["calls"]["failed"] == 0, result.account
+    assert result.summary["scenario_file"]["response_times"]["1"]["count"] == calls
+    answer.counted("sipswarm_calls_completed_total", calls, role="uas")
 
 
 def test_the_converted_scenario_passes_too(tmp_path: Path, start: Start) -> None:

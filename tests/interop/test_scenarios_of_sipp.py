@@ -13,7 +13,7 @@ from sipswarm.actors.sipp import scenario_file
 from tests.e2e.agents import SDP, address_of, agent
 
 from .conftest import Start
-from .node import Answer
+from .node import Answer, load
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
 from .test_ladders_of_callees import contented, judged
@@ -41,14 +41,26 @@ def test_regexp_finds_address_contact_and_origin_in_our_answer(tmp_path: Path, s
 #  |                      |-- 200, our answer ------>|
 #  |< ============================== our answer =====|
 #  |-- ACK, that answer ->|<-------------------- ACK |
-def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: Start, captured: Comparison) -> None:
+@pytest.mark.parametrize(
+    "ours", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["files of SIPp", "files of ours"]
+)
+def test_a_controller_of_sipp_connects_two_calls_to_us(
+    tmp_path: Path, start: Start, captured: Comparison, ours: bool
+) -> None:
     answer = start(Answer(tmp_path, ["--media", "tone:440"]))
     answer.ready()
     between = f"{LOOPBACK}:{free_port()}"
 
     def side(name: str) -> Sipp:
         options = ["-3pcc", between]
-        return start(Sipp(tmp_path, name, remote=answer.address, scenario=name, calls=3, seconds=30, options=options))
+        scenario = name
+        if ours:
+            file = tmp_path / f"{name}.xml"
+            file.write_text(scenario_file.text_of(name))
+            scenario, options = str(file), [*options, "-d", "1000"]
+        return start(
+            Sipp(tmp_path, name, remote=answer.address, scenario=scenario, calls=3, seconds=30, options=options)
+        )
 
     # The A side connects to the B side, which has to listen first.
     b_side = side("3pcc-C-B")
@@ -60,6 +72,23 @@ def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: St
         assert verdict.calls("SuccessfulCall(C)") == 3, verdict.account
     metrics = answer.counted("sipswarm_calls_completed_total", 6, role="uas", ended_by="remote")
     # Each call of a pair hears the other: ours talk to each other, SIPp has no part in it.
+    assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= 6 * 30
+    captured.equals_metrics(answer, answer.side)
+
+
+@pytest.mark.slow
+def test_a_controller_of_two_files_connects_two_calls(tmp_path: Path, start: Start, captured: Comparison) -> None:
+    """The same ladder, with both sides in one load."""
+    answer = start(Answer(tmp_path, ["--media", "tone:440"]))
+    answer.ready()
+    files: list[str] = []
+    for name in ("3pcc-C-A", "3pcc-C-B"):
+        (tmp_path / f"{name}.xml").write_text(scenario_file.text_of(name))
+        files += ["-sf", f"{name}.xml"]
+    result = load(tmp_path, f"robot@{answer.address}", [*files, "-d", "1s", "-m", "3", "-r", "5"], 60)
+    assert result.summary["calls"]["failed"] == 0, result.account
+    assert result.summary["calls"]["outcomes"] == {"answered": 3}, result.account
+    metrics = answer.counted("sipswarm_calls_completed_total", 6, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= 6 * 30
     captured.equals_metrics(answer, answer.side)
 

@@ -57,7 +57,8 @@ def check_options(config: LoadConfig | RobotConfig) -> None:
     """
     if is_named(config):
         return
-    for field in fields(config.sipp):
+    more = fields(config.sipp_load) if isinstance(config, LoadConfig) else ()
+    for field in (*fields(config.sipp), *more):
         name = max(field.metadata[OPTION].names, key=len)
         if given(name.lstrip("-").replace("-", "_")):
             raise click.UsageError(f"{name} is for a scenario file of SIPp; say -sf FILE.xml too")
@@ -80,7 +81,7 @@ def read(config: LoadConfig | RobotConfig) -> list[Program]:
             f"{config.scenario}:{program.steps[0].line}: the first message of its calls is {first}"
         )
     check_settings(config, program)
-    second = "" if isinstance(config, RobotConfig) else config.sipp.second_file
+    second = "" if isinstance(config, RobotConfig) else config.sipp_load.second_file
     if not second:
         missing = _of_robots(program) if receives else _alone(program)
         return [replace(program, unsupported=(*program.unsupported, *_not_carried_out(program), *missing))]

@@ -24,10 +24,10 @@ def traced(config: LoadConfig) -> tuple[LoadConfig, TraceFiles | None]:
     """
     if not scenario_file.is_named(config.scenario):
         return config, None
-    given = config.sipp
+    given = config.sipp_load
     names = names_of(given, scenario_file.label_of(config.scenario), os.getpid())
     document = scenario_file.read_file(config.scenario)
-    program = program_reader.read(document, keys=dict(given.keys), allow_exec=given.allow_exec)
+    program = program_reader.read(document, keys=dict(config.sipp.keys), allow_exec=config.sipp.allow_exec)
     files = TraceFiles(
         names,
         columns_of(document, program),
@@ -38,4 +38,4 @@ def traced(config: LoadConfig) -> tuple[LoadConfig, TraceFiles | None]:
     )
     messages, short_messages = message_files.create(names)
     given = replace(given, message_file=messages, short_message_file=short_messages)
-    return replace(config, sipp=given), files
+    return replace(config, sipp_load=given), files

@@ -98,7 +98,7 @@ class FileCalls(Starter):
         self._hop = route.hop
         self._peer = route.peer
         self._output = output
-        programs = [self._program(path) for path in (config.scenario, config.sipp.second_file) if path]
+        programs = [self._program(path) for path in (config.scenario, config.sipp_load.second_file) if path]
         program = programs[0]
         local = route.local()
         self._listener = local.listener
@@ -122,7 +122,7 @@ class FileCalls(Starter):
             wall=time.time() - time.monotonic(),
             injection=self._injection,
             file=NamedTexts(config.scenario, [use.name for each in programs for use in each.needs.files]).text,
-            auth_uri=config.sipp.authentication_uri.removeprefix("sip:"),
+            auth_uri=config.sipp_load.authentication_uri.removeprefix("sip:"),
         )
         self._first = self._side(program, surroundings, dict(config.sipp.variables))
         self._pairs = Pairs()
@@ -258,7 +258,7 @@ class FileCalls(Starter):
 
     def _call_id(self, number: int) -> str:
         """Return the Call-ID of a call: of `-cid_str`, or a random one."""
-        form = self._config.sipp.call_id_form
+        form = self._config.sipp_load.call_id_form
         if not form:
             return self._factory.new_call_id()
         surroundings = self._first.surroundings

@@ -19,8 +19,10 @@ from ...sipp.program import Program
 
 MOST_TIMES: Final = 500
 """Response times of one record."""
-MOST_SAID: Final = 100
+MOST_SAID: Final = 50
 """Lines of errors of one record."""
+LONGEST_LINE: Final = 400
+"""Characters of a line of errors."""
 RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
 COUNTERS: Final = "sipswarm_scenario_counts_total"
 EVENTS: Final = "sipswarm_scenario_events_total"
@@ -120,6 +122,6 @@ class Marks:
 
     def _say(self, call: str, text: str, code: int, now: float) -> None:
         if self._says:
-            self._said.append((now, cut(f"{shown(text)}; Call-ID {call}"), code))
+            self._said.append((now, cut(f"{shown(text)}; Call-ID {call}", LONGEST_LINE), code))
             if len(self._said) >= MOST_SAID:
                 self.flush()

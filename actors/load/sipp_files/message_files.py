@@ -40,8 +40,8 @@ def record(trace: SipTrace | None, config: LoadConfig, totals: Totals) -> None:
     """
     offset, zone = time.time() - time.monotonic(), local_zone()
     for wanted, path, form in (
-        (config.sipp.trace_messages, config.sipp.message_file, _entry),
-        (config.sipp.trace_short_messages, config.sipp.short_message_file, _line),
+        (config.sipp_load.trace_messages, config.sipp_load.message_file, _entry),
+        (config.sipp_load.trace_short_messages, config.sipp_load.short_message_file, _line),
     ):
         if wanted and trace is not None:
             trace.put_to(trace_file.TraceFile(path, totals, clock_offset=offset, form=partial(form, zone)))

@@ -46,8 +46,8 @@ def check_settings(config: LoadConfig | RobotConfig, program: Program) -> None:
         ConfigurationError: an option has a value that cannot be, or names a variable that is not there.
     """
     settings_of(config)
-    if config.sipp.call_id_form:
-        check_form(config.sipp.call_id_form)
+    if isinstance(config, LoadConfig) and config.sipp_load.call_id_form:
+        check_form(config.sipp_load.call_id_form)
     layout = Layout(program.call_variables, program.user_variables, program.global_variables)
     layout.global_values(dict(config.sipp.variables))
 
@@ -65,7 +65,7 @@ def check_rows(config: LoadConfig | RobotConfig) -> None:
 
 def row_files(config: LoadConfig | RobotConfig) -> list[str]:
     """Return the files of `-inf` of a load or robot, in the order of the command line."""
-    more = () if isinstance(config, RobotConfig) else config.sipp.more_rows
+    more = () if isinstance(config, RobotConfig) else config.sipp_load.more_rows
     return [each for each in (config.data, *more) if each]
 
 

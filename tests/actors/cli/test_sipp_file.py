@@ -276,7 +276,7 @@ def test_commands_need_the_other_side(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([*load, "-sf", second]) == 0
     shown = capsys.readouterr().out
     assert f"scenario: {first} (x)" in shown
-    assert f"scenario: {second} (x)" in shown
+    assert f"scenario: {second} (x)\nrole: receives, it waits for a command of the other side; 3 commands" in shown
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.config import LoadConfig
+from sipswarm.actors.diagnosis.sipp_load_options import SippLoadConfig
 from sipswarm.actors.diagnosis.sipp_options import SippFileConfig
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.sipp_files.settings import (
@@ -106,6 +107,6 @@ def test_options_that_do_not_go_with_the_file_are_refused_before_anything_is_sen
     rows.write_text("USER\na\n")
     check_rows(config)
     with pytest.raises(ConfigurationError, match=r"no\.csv"):
-        check_rows(replace(config, sipp=SippFileConfig(more_rows=(str(tmp_path / "no.csv"),))))
+        check_rows(replace(config, sipp_load=SippLoadConfig(more_rows=(str(tmp_path / "no.csv"),))))
     with pytest.raises(ConfigurationError, match="-cid_str same: all calls would have one Call-ID"):
-        check_settings(replace(config, sipp=SippFileConfig(call_id_form="same")), program)
+        check_settings(replace(config, sipp_load=SippLoadConfig(call_id_form="same")), program)
