@@ -7,6 +7,7 @@ import pytest
 
 from sipswarm.actors.handle.media_handlers import send_recv
 from tests.e2e.agents import address_of, agent, note
+from tests.e2e.waiting import until
 
 from .conftest import Start
 from .net_sip import HEARD
@@ -102,3 +103,27 @@ def test_the_answer_machine_plays_its_welcome_and_records_us(tmp_path: Path, sta
     assert len(heard) >= HEARD
     (file,) = saved.iterdir()
     assert set(file.read_bytes()) == {0x2A}
+
+
+@pytest.mark.slow
+def test_the_bench_that_listens_echoes_calls_of_ours(tmp_path: Path, start: Start) -> None:
+    sample = start(Sample(tmp_path, "bench/listen.pl", "-L", f"{LOOPBACK}:PORT", "-F", f"sip:bob@{LOOPBACK}:PORT"))
+    sample.listens()
+
+    async def main() -> None:
+        async with asyncio.timeout(40), agent() as alice:
+            heard: list[list[bytes]] = [[], [], []]
+
+            async def talk(number: int) -> None:
+                frame = bytes([number]) * 160
+                call = await alice.invite(
+                    f"sip:bob@{LOOPBACK}:{sample.port}",
+                    init_media=send_recv(lambda *_: frame, output=lambda payload, *more: note(heard[number], payload)),
+                )
+                await until(lambda: len(heard[number]) >= HEARD, 30)
+                await call.bye()
+                assert set(heard[number]) == {frame}
+
+            await asyncio.gather(*map(talk, range(3)))
+
+    asyncio.run(main())
