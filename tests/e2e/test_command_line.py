@@ -23,6 +23,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sipswarm.actors.cli import main
+from tests.interop.processes import descendants
 
 WORKERS = ["--call-workers", "1", "--media-workers", "1"]
 SECONDS = 30.0
@@ -388,3 +389,13 @@ def test_no_process_is_left_behind() -> None:
     children = [int(pid) for each in Path("/proc/self/task").glob("*/children") for pid in each.read_text().split()]
     ours = [pid for pid in children if b"actors." in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert not ours
+
+
+def test_no_process_of_a_node_writes_a_core_or_a_file_for_others(answering: tuple[Running, str, str]) -> None:
+    """Keys and telephone numbers are in its memory."""
+    running = answering[0]
+    pids = [running.process.pid, *descendants(running.process.pid)]
+    assert len(pids) >= 5, "supervisor, starter, dispatcher, call and media worker"
+    for pid in pids:
+        assert re.search(r"Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text())
+        assert re.search(r"Umask:\s+0077", Path(f"/proc/{pid}/status").read_text())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,10 @@ from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.usage.subscription import Notified
 from tests.actors.virtual_loop import run as in_virtual_time
 from tests.actors.workers import worker_of
+from tests.e2e import waiting
 from tests.e2e.agents import Peer, agent, gate, reply
+from tests.e2e.test_command_line import SECONDS, Running
+from tests.e2e.test_lost_workers import kill
 
 
 class Notifier(Peer):
@@ -334,3 +338,47 @@ def test_the_answer_to_the_last_notify_leaves_by_its_connection_before_the_node_
         assert seen == [200, 200, "closed"]
 
     run(main)
+
+
+WATCHES = """
+import asyncio
+
+def setup(ua):
+    ua.watching = asyncio.ensure_future(watch(ua))
+
+async def watch(ua):
+    async for _ in await ua.subscribe("sip:bob@127.0.0.1:{port}", "dialog"):
+        pass
+
+async def robot(call):
+    await call.answer()
+"""
+
+
+def test_the_next_call_worker_subscribes_anew_and_the_subscription_before_is_refused(tmp_path: Path) -> None:
+    """A NOTIFY that gets 481 ends what the notifier keeps for the process that died (RFC 6665 section 4.2.2)."""
+
+    async def until_by(condition: Callable[[], object]) -> None:
+        await waiting.until(condition, within=SECONDS)
+
+    async def main() -> None:
+        async with Notifier() as bob:
+            file = tmp_path / "robot.py"
+            file.write_text(WATCHES.replace("{port}", str(bob.port)))
+            arguments = ("--listen", "udp:127.0.0.1:0", "--metrics", "off", "--call-workers", "1")
+            running = Running("robot", str(file), *arguments)
+            try:
+                await until_by(lambda: bob.has_answers(1))
+                first = bob.requests[0]
+                kill(running, "call-0")
+                await until_by(
+                    lambda: {each.call_id for each in bob.requests} != {first.call_id} and bob.has_answers(2)
+                )
+                bob.requests.append(first)
+                bob.notify("active;expires=600")
+                await until_by(lambda: bob.has_answers(3))
+                assert [status for _, status in bob.statuses] == [200, 200, 481]
+            finally:
+                await asyncio.to_thread(running.close)
+
+    asyncio.run(asyncio.wait_for(main(), 4 * SECONDS))
