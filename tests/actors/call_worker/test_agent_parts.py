@@ -8,6 +8,7 @@ COMPOSE = {
     "agent/node.py",
     "call_worker/agent_parts.py",
     "process/applications.py",
+    "process/file_application.py",
     "process/load_application.py",
     "process/load_starters.py",
     "process/server_application.py",
