@@ -242,5 +242,6 @@ class MediaTotals:
         yield "sipswarm_queue_dropped_total", ("media_frames",), (self.frames_dropped,)
         yield "sipswarm_queue_dropped_total", ("recordings",), (self.parts_not_written,)
         yield "sipswarm_queue_dropped_total", ("digits_to_send",), (self.digits_not_queued,)
+        yield "sipswarm_rtp_send_errors_total", (), (self.send_errors,)
         yield "sipswarm_rtp_frames_skipped_total", (), (self.frames_skipped,)
         yield "sipswarm_rtp_ports_in_use", (), (self.ports_in_use,)

@@ -577,6 +577,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         _LATENESS,
     ),
     Metric(
+        "sipswarm_rtp_send_errors_total",
+        "counter",
+        (),
+        "RTP and RTCP packets that the system refused to send: no route, an interface that is down, a firewall.",
+    ),
+    Metric(
         "sipswarm_rtp_frames_skipped_total",
         "counter",
         ("process",),

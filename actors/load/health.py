@@ -5,6 +5,7 @@ any 10 s:
 
 - more than 1 % of the calls, packets or loop timers are later than their limit, and at least three of them (1 %: their
   99th percentile is above the limit)
+- more than 1 % of the RTP packets, and at least three, were refused by the system: its network was not there
 - a process stood still for more than half a second
 - a datagram was dropped at a local socket
 - the statistics have a gap of more than 3 s
@@ -49,6 +50,8 @@ INCARNATIONS_KEPT: Final = 2
 LOOP_LAG: Final = "sipswarm_event_loop_lag_seconds"
 SEND_LATENESS: Final = "sipswarm_rtp_send_lateness_seconds"
 DROPS: Final = "sipswarm_udp_socket_drops_total"
+SEND_ERRORS: Final = "sipswarm_rtp_send_errors_total"
+PACKETS: Final = "sipswarm_rtp_packets_total"
 _LIMITS: Final = {LOOP_LAG: LOOP_LAG_LIMIT, SEND_LATENESS: SEND_LATENESS_LIMIT}
 _WORDS: Final = {LOOP_LAG: "loop lag", SEND_LATENESS: "RTP send lateness"}
 
@@ -70,6 +73,10 @@ class _Heartbeat(NamedTuple):
     at: float
     counts: dict[str, tuple[float, ...]]
     drops: float
+    packets: float
+    """RTP packets sent, those included that the system refused."""
+    refused: float
+    """Packets that it refused."""
 
 
 class Health:
@@ -237,13 +244,17 @@ def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> f
 
 def _heartbeat(snapshot: Snapshot) -> _Heartbeat:
     counts: dict[str, tuple[float, ...]] = {}
-    drops = 0.0
-    for name, _, values in snapshot.series:
+    drops = packets = refused = 0.0
+    for name, labels, values in snapshot.series:
         if name in _LIMITS:
             counts[name] = values[1:]
         elif name == DROPS:
             drops += values[0]
-    return _Heartbeat(snapshot.at, counts, drops)
+        elif name == SEND_ERRORS:
+            refused += values[0]
+        elif name == PACKETS and labels[0] == "sent":
+            packets += values[0]
+    return _Heartbeat(snapshot.at, counts, drops, packets, refused)
 
 
 def _is_too_much(late: float, count: float) -> bool:
@@ -252,8 +263,10 @@ def _is_too_much(late: float, count: float) -> bool:
 
 
 def _late(process: str, before: _Heartbeat, after: _Heartbeat) -> dict[str, None]:
-    """Lateness above a limit for more than 1 % between two snapshots of a process, in words."""
+    """Lateness above a limit, or a refusal to send, for more than 1 % between two snapshots of a process, in words."""
     words: dict[str, None] = {}
+    if _is_too_much(after.refused - before.refused, after.packets - before.packets):
+        words[f"{process}: the system refused to send RTP (no route, an interface that is down, a firewall)"] = None
     for name, limit in _LIMITS.items():
         counts = _difference(before, after, name)
         above = sum(counts[EDGES[name].index(limit) + 1 :])
