@@ -28,6 +28,7 @@ from .bound_node import ENDED
 
 START_TIMEOUT = 5.0
 NOT_ENTERED: Final = "the user agent does not run yet; use it inside of `async with UserAgent(…) as ua:`"
+RUNS: Final = "the user agent runs already; use it as it is, or make another one"
 
 
 class EmbeddedNode:
@@ -87,8 +88,10 @@ class EmbeddedNode:
         """Bind the listeners and link the roles.
 
         Raises:
-            ConfigurationError: an address is busy or does not belong to this host.
+            ConfigurationError: an address is busy or does not belong to this host, or the node runs already.
         """
+        if self._parts is not None and not self._ended:
+            raise ConfigurationError(RUNS)
         # Here, because numpy comes with it: scripts that only name the user agent, robots and loads need none.
         from ..media_worker import MediaWorker
 

@@ -100,7 +100,7 @@ class UserAgent(AgentMetrics, AgentWire):
 
     Raises:
         ConfigurationError: an argument is not valid; on entering, when an address is busy or does not belong to this
-            host.
+            host, or when it runs already. One that has ended may be entered again.
     """
 
     def __init__(

@@ -456,9 +456,24 @@ def test_a_user_agent_that_has_ended_says_so_at_once(verb: str) -> None:
 def test_a_user_agent_may_be_entered_again() -> None:
     async def main() -> None:
         alice = agent()
-        for _ in range(2):
-            async with alice:
-                assert alice.new_call_id()
+        async with asyncio.timeout(20), agent("sip:bob@127.0.0.1") as bob:
+            bob.on_request("MESSAGE", lambda request: 202)
+            for _ in range(2):
+                async with alice:
+                    alice.on_request("MESSAGE", lambda request: 202)
+                    for one, other in ((alice, bob), (bob, alice)):
+                        assert (await one.request("MESSAGE", address_of(other), "hello")).status == 202
+
+    asyncio.run(main())
+
+
+def test_a_user_agent_that_runs_is_not_entered_once_more() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            alice.on_request("MESSAGE", lambda request: 202)
+            with pytest.raises(ConfigurationError, match="the user agent runs already"):
+                await alice.__aenter__()
+            assert (await bob.request("MESSAGE", address_of(alice), "hello")).status == 202
 
     asyncio.run(main())
 
