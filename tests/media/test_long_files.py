@@ -37,8 +37,8 @@ FORMS = {
     "opus": Format("opus", 48000, 960, 960),
 }
 LONGEST_WORK = 0.1
-"""Seconds that no single call of an engine may take here. One portion takes 1 ms; the rest is for a busy machine. A
-file of ten minutes that is read at once takes 1 to 5 s."""
+"""Seconds of CPU that no single call of an engine may take here. One portion takes 1 ms; the rest is for a slow
+machine. A file of ten minutes that is read at once takes 1 to 5 s."""
 
 
 def rising(seconds: int, rate: int) -> np.ndarray:
@@ -123,16 +123,16 @@ class Two:
         return self.do(command._replace(**more))  # type: ignore[arg-type]  # any field of the command
 
     def do(self, *commands: object) -> list[Event]:
-        before = time.perf_counter()
+        before = time.thread_time()
         said = self.world.do(self.engine, *commands)  # type: ignore[arg-type]  # commands, as there
-        self.longest = max(self.longest, time.perf_counter() - before)
+        self.longest = max(self.longest, time.thread_time() - before)
         return said
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK)):
-            before = time.perf_counter()
+            before = time.thread_time()
             self.world.run(TICK)
-            self.longest = max(self.longest, time.perf_counter() - before)
+            self.longest = max(self.longest, time.thread_time() - before)
             for peer, packets in zip(self.peers, self.packets, strict=True):
                 while True:
                     try:
