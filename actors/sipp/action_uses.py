@@ -4,6 +4,7 @@ What is wrong with an action is found where it is compiled. Here is only which a
 what may not be carried out.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from .actions.action import Action, Nothing
@@ -20,6 +21,8 @@ VARIABLES: Final = ("assign_to", "variable", "variable2")
 UNSUPPORTED: Final = frozenset(("closecon", "pauserestore", "setdest"))
 """Actions that can be compiled, and are not carried out yet."""
 _WITH_ROWS: Final = frozenset(("lookup", "insert", "replace"))
+_FILES: Final = ("play_pcap_audio", "rtp_stream")
+"""Attributes of `exec` that name files."""
 _STREAM_COMMANDS: Final = frozenset(("pause", "resume"))
 
 
@@ -34,6 +37,15 @@ class ActionUses:
         self._keywords = keywords
         self._findings = findings
         self._allow_exec = allow_exec
+
+    def named(self, element: Element) -> Element:
+        """Return an action with the names of files in the place of keywords of `-key`."""
+        names = {
+            each: self._keywords.name(element.attributes[each], element.line)
+            for each in _FILES
+            if each in element.attributes
+        }
+        return replace(element, attributes={**element.attributes, **names}) if names else element
 
     def read(self, element: Element) -> Action:
         """Return an action, compiled; note what it uses, and that it cannot be carried out where that is so."""

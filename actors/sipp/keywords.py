@@ -151,6 +151,23 @@ class KeywordReader:
     """Values of keywords by their names: `-key`."""
     findings: Findings
 
+    def name(self, text: str, line: int) -> str:
+        """Return the name of a file, which may be one keyword of `-key` and has no others, as in SIPp.
+
+        Args:
+            text: as it stands.
+            line: where it stands.
+        """
+        if not text.startswith("[") or not text.endswith("]"):
+            return text
+        keyword = text[1:-1]
+        self.findings.use(KEYS, keyword, line)
+        if keyword not in self.keys:
+            self.findings.fault(
+                line, f"{excerpt(text)} is no name of a file; write -key {excerpt(keyword)} FILE, or the name itself"
+            )
+        return self.keys.get(keyword, text)
+
     def message(self, text: str, line: int) -> Template:
         """Return a message of `send`.
 

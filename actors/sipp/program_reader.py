@@ -240,7 +240,9 @@ class _Reader:
         self._refuse_children(element, (ACTION,))
         if element.text is not None and element.name not in {"send", "sendCmd"}:
             self._findings.tolerate(element.text_line, f"a CDATA section in <{element.name}>", "nothing")
-        actions = tuple(each for child in element.children if child.name == ACTION for each in child.children)
+        actions = tuple(
+            self._actions.named(each) for child in element.children if child.name == ACTION for each in child.children
+        )
         compiled = tuple([self._actions.read(action) for action in actions])
         names = self._names
         following = self._labels.place_of(attributes, "next")

@@ -52,7 +52,7 @@ class _Kind(NamedTuple):
 
 _WAV = _Kind("a WAV file", "wav")
 _MP3 = _Kind("MP3 audio", "mp3")
-_CAPTURE = _Kind("a network capture (pcap)", hint="extract its audio, or play it with a SIPp scenario")
+_CAPTURE = _Kind("a network capture (pcap)", hint="extract its audio, or play it by play_pcap_audio of a scenario file")
 _MAGIC: tuple[tuple[int, bytes, _Kind], ...] = (
     (0, b"OggS", _Kind("an Ogg file", "ogg")),
     (0, b"fLaC", _Kind("FLAC audio", "flac")),

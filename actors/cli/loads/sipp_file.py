@@ -214,8 +214,6 @@ def missing_files(program: Program, config: LoadConfig | RobotConfig) -> dict[st
     captures = _captures_of(program)
     for use in program.needs.media:
         path = path_beside(program.file, use.name)
-        if "[" in use.name:
-            continue
         if not Path(path).is_file():
             found[use.name] = "there is no such file; give it beside the scenario file or in this folder"
         elif use.name in captures and (problem := _problem_of(path)):

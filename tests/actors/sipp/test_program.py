@@ -3,6 +3,8 @@
 import pytest
 
 from sipswarm.actors.sipp import scenario_file
+from sipswarm.actors.sipp.actions.effects import Ask
+from sipswarm.actors.sipp.actions.results import PlayCapture, StreamFile
 from sipswarm.actors.sipp.distributions import PARAMETERS, Distribution
 from sipswarm.actors.sipp.faults import ScenarioFileError
 from sipswarm.actors.sipp.program import (
@@ -216,6 +218,17 @@ def test_what_the_file_needs_is_listed_with_the_first_line() -> None:
     assert [use.name for use in needs.actions] == [
         *("exec play_pcap_audio", "exec rtp_stream", "exec play_dtmf", "exec command", "lookup", "log"),
     ]
+
+
+def test_the_name_of_a_file_of_media_may_be_a_key() -> None:
+    actions = '<exec play_pcap_audio="[capture]"/>\n<exec rtp_stream="[stream]"/>\n<exec play_pcap_audio="[field0]"/>'
+    found = program(
+        f'{INVITE}\n<recv response="200"><action>\n{actions}</action></recv>',
+        keys={"capture": "a.pcap", "stream": "b.wav,2", "tenant": "blue"},
+    )
+    assert faults(found) == ["8: [field0] is no name of a file; write -key field0 FILE, or the name itself"]
+    assert [use.name for use in found.needs.media] == ["a.pcap", "b.wav", "[field0]"]
+    assert found.steps[1].compiled[:2] == (Ask(PlayCapture("a.pcap")), Ask(StreamFile("b.wav", 2, -1, "")))
 
 
 def test_transactions_are_checked_as_a_whole() -> None:
