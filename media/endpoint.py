@@ -36,9 +36,11 @@ _RTCP_BUFFER = 2048
 _DRAIN = 256
 _READ_AT_ONCE = 128
 _KEPT = 64
+"""Packets kept of sources on probation, and of all while nothing describes the peer; the oldest goes."""
+_KEPT_FOR = 0.5
+"""Seconds for which what came before any description is kept."""
 _LOOKS_EVERY = 1.0
 """Seconds between two looks at a stream at most, unless this process stood still: three of them and a little."""
-"""Packets kept of sources on probation; the oldest goes."""
 
 
 def _sources_of(addresses: Iterable[Address]) -> Iterator[Address]:
@@ -137,8 +139,8 @@ class StreamEndpoint:
         self.visits = 0
         """How often the engine looked after it."""
         self.heard = False
-        """Its sockets are read: from the first configuration on, so that what the peer sends at once, while signalling
-        still travels between our processes, waits in the kernel instead of being dropped."""
+        """Its RTCP is read too, and what comes is media or relayed: from the first configuration on. The RTP socket is
+        read from the start."""
         self.report_due = 0.0
         self._folded = (0, 0, 0, 0, 0, 0, 0), [0] * len(totals.DISCARD_REASONS)
         """What was added to the totals already: see `fold`."""
@@ -177,11 +179,14 @@ class StreamEndpoint:
 
     # signalling
 
-    def configure(self, command: ConfigureStream, sender: socket.socket | None, now: float) -> None:
-        """Take what signalling decided.
+    def configure(self, command: ConfigureStream, sender: socket.socket | None, now: float) -> bool:
+        """Take what signalling decided; `expect` is to follow when source and sink are set.
 
         Args:
             sender: another stream's socket to send from.
+
+        Returns:
+            whether it is the first that describes the peer.
 
         Raises:
             ValueError: a value that no stream can have.
@@ -232,11 +237,10 @@ class StreamEndpoint:
         if command.direction == "sendonly":
             self._connect_to_send()
         self.settings = command
-        self._receiver.renegotiated(now)
-        self.presence.expect(command, remote is not None, now)
         self._silence_from = now
         self._silence_told = 0
         self._configured = True
+        return before is None and remote is not None
 
     def _rtcp_host(self, command: ConfigureStream) -> str:
         """Where the peer has its RTCP if that is not where its RTP is; empty = nowhere that we can send to."""
@@ -268,13 +272,32 @@ class StreamEndpoint:
             due = self._receiver.last_at + sender.packet_interval
         return (sender.timestamp + sender.step + round((now - due) * sender.clock_rate)) & 0xFFFFFFFF
 
+    def expect(self, is_first: bool, now: float) -> None:
+        """Have media due from now on by what was configured.
+
+        Args:
+            is_first: the peer was described for the first time. The newest of what came before is judged now: a
+                response, and then our own message, may take longer than the RTP that goes with it (RFC 3264 5.1).
+                Nobody can say whose media the rest was.
+            now: seconds, monotonic.
+        """
+        for data, source, at in self.take_kept() if is_first else ():
+            if now - at > _KEPT_FOR:
+                self._receiver.discards[totals.UNDESCRIBED] += 1
+            else:
+                self._take(data, len(data), source, at)
+        self._receiver.renegotiated(now)
+        self._expect_by(self.settings, now)
+
     def answered(self, now: float) -> None:
         """The call is answered: what was early media is due from now on."""
         self.settings = self.settings._replace(early=False)
-        settings = self.settings
         if self._configured:
-            reachable = bool(settings.remote_port) and not is_null(settings.remote_address)
-            self.presence.expect(settings, reachable, now)
+            self._expect_by(self.settings, now)
+
+    def _expect_by(self, settings: ConfigureStream, now: float) -> None:
+        reachable = bool(settings.remote_port) and not is_null(settings.remote_address)
+        self.presence.expect(settings, reachable, now)
 
     # sending
 
@@ -305,7 +328,7 @@ class StreamEndpoint:
                     return
                 except OSError:  # of an earlier packet: it waits in the error queue too
                     continue
-                self._take(size, source[:2], now)
+                self._take(self._buffer, size, source[:2], now)
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
 
     def _connect_to_send(self) -> None:
@@ -391,28 +414,27 @@ class StreamEndpoint:
             except OSError:
                 self._take_errors(self.rtp_socket, now)
                 continue
-            self._take(size, source[:2], now)
+            self._take(self._buffer, size, source[:2], now)
             if self._lock.locked is not None:
                 self._connect(now)
                 if self._connected:
                     self._expose()
                     return
 
-    def _take(self, size: int, source: Address, now: float) -> None:
+    def _take(self, buffer: bytes | bytearray, size: int, source: Address, now: float) -> None:
         """A datagram whose source is still to be checked."""
         discards = self._receiver.discards
-        buffer = self._buffer
         if size >= BUFFER:
             discards[totals.OVERSIZE] += 1
         elif self._lock.locked is None and (size < 12 or buffer[0] >> 6 != 2):
             discards[totals.MALFORMED] += 1  # it must not decide the lock
+        elif self._lock.announced is None:
+            self._keep(bytes(buffer[:size]), source, now)
         elif not self._lock.admit(source, buffer[2] << 8 | buffer[3], now):
             if source in self._own:
                 discards[totals.LOOP] += 1
             elif self._lock.watches(source):
-                if len(self._kept) == _KEPT:
-                    discards[totals.BAD_SOURCE] += 1
-                self._kept.append((bytes(buffer[:size]), source, now))
+                self._keep(bytes(buffer[:size]), source, now)
             else:
                 discards[totals.BAD_SOURCE] += 1
         else:
@@ -423,11 +445,25 @@ class StreamEndpoint:
             if not self._receiver.receive(buffer, size, now):
                 self._receive_rtcp(bytes(buffer[:size]), now)
 
-    def _release(self) -> None:
-        """Hand on what came of the source that is locked now while it was on probation."""
+    @property
+    def _unkept(self) -> int:
+        """Why a packet is thrown away that was kept until now."""
+        return totals.UNDESCRIBED if self._lock.announced is None else totals.BAD_SOURCE
+
+    def _keep(self, data: bytes, source: Address, now: float) -> None:
+        if len(self._kept) == _KEPT:
+            self._receiver.discards[self._unkept] += 1
+        self._kept.append((data, source, now))
+
+    def take_kept(self) -> tuple[tuple[bytes, Address, float], ...]:
+        """Return what was kept, from where, and when it came; it is another one's from now on."""
         kept = tuple(self._kept)
         self._kept.clear()
-        for data, source, at in kept:
+        return kept
+
+    def _release(self) -> None:
+        """Hand on what came of the source that is locked now while it was on probation."""
+        for data, source, at in self.take_kept():
             if source != self._lock.locked:
                 self._receiver.discards[totals.BAD_SOURCE] += 1
             elif not self._receiver.receive(data, len(data), at):
@@ -564,9 +600,9 @@ class StreamEndpoint:
         if goodbye is not None:
             self._send_rtcp(goodbye)
         self._disconnect()
+        self._receiver.discards[self._unkept] += len(self._kept)
         self._shared.announced.replace(self._lock.announced, None)
         self._shared.destinations.move(self.destination, None)
-        self._receiver.discards[totals.BAD_SOURCE] += len(self._kept)
         stream.close()
         if self.send_socket is not None:
             self.send_socket.close()

@@ -77,6 +77,8 @@ _SAMPLE_VISITS = 3
 _JITTER_VISITS = 15
 """And the jitter goes into the histogram every this many: about 5 s, an RTCP report interval."""
 _EVENTS = 4096
+_Reading = tuple[socket.socket, Callable[[int, float], None], int]
+"""A socket, who takes what comes there, and the events of epoll that are waited for."""
 _LISTEN_TICKS = 4
 """The tone detector is called once in this many ticks: it is cheapest with one packet of every stream."""
 _LISTEN_AT = 512
@@ -318,6 +320,7 @@ class MediaEngine:
                 raise Refused(Refusal.LIMIT)
             endpoint = self._bound(owner, command, opened, taken, now)
             event = endpoint.opened()
+            self._read_from((endpoint.rtp_socket, endpoint.take_rtp, select.EPOLLIN))
         except (ValueError, OSError, NoPort, NoDescriptor) as error:
             for each in opened:
                 each.close()
@@ -384,17 +387,27 @@ class MediaEngine:
         )
 
     def _hear_of(self, endpoint: StreamEndpoint, side: RelaySide | None = None) -> None:
-        """Read the sockets of an endpoint from now on, for its side of a relay where it has one.
+        """Read all sockets of an endpoint from now on, for its side of a relay where it has one.
 
         Raises:
-            Refused: the kernel watches no further descriptor (epoll_ctl(2): ENOSPC, ENOMEM); none of them is read then.
+            Refused: as `_read_from`; only RTP is read then.
         """
         reader = side or endpoint
-        sockets = [(endpoint.rtp_socket, reader.take_rtp, select.EPOLLIN)]
+        sockets: list[_Reading] = []
         if endpoint.rtcp_socket is not None:
             sockets.append((endpoint.rtcp_socket, reader.take_rtcp, select.EPOLLIN))
         if endpoint.send_socket is not None:
             sockets.append((endpoint.send_socket, endpoint.take_send_error, 0))  # errors are always reported
+        self._read_from(*sockets)
+        self._takers[endpoint.rtp_socket.fileno()] = reader.take_rtp
+        endpoint.heard = True
+
+    def _read_from(self, *sockets: _Reading) -> None:
+        """Read sockets from now on.
+
+        Raises:
+            Refused: the kernel watches no further descriptor (epoll_ctl(2): ENOSPC, ENOMEM); none of them is read then.
+        """
         for number, (sock, taker, wanted) in enumerate(sockets):
             try:
                 self._register(sock, taker, wanted)
@@ -402,7 +415,6 @@ class MediaEngine:
                 for registered, *_ in sockets[:number]:
                     self._unregister(registered)
                 raise Refused(Refusal.NO_DESCRIPTOR, error.strerror or "") from error
-        endpoint.heard = True
 
     def _register(self, sock: socket.socket, taker: Callable[[int, float], None], wanted: int) -> None:
         descriptor = sock.fileno()
@@ -457,6 +469,7 @@ class MediaEngine:
                 raise Refused(Refusal.UNKNOWN_STREAM, "through")
             side = self._relays.join(endpoint, other, command, now)
             if not endpoint.heard:
+                side.take_kept(endpoint.take_kept())
                 self._hear_of(endpoint, side)
         elif isinstance(command, ConfigureStream):
             sender = None
@@ -466,7 +479,7 @@ class MediaEngine:
                     raise Refused(Refusal.UNKNOWN_STREAM, "send_through")
                 sender = other.rtp_socket
             before = stream.sender.format
-            endpoint.configure(command, sender, now)
+            is_first = endpoint.configure(command, sender, now)
             if not endpoint.heard:
                 self._hear_of(endpoint)
             if stream.sender.format != before:
@@ -476,6 +489,7 @@ class MediaEngine:
                 self._try(endpoint, SetSource(stream.stream_id, command.source), now)
             if command.sink:
                 self._try(endpoint, SetSink(stream.stream_id, command.sink), now)
+            endpoint.expect(is_first, now)
         elif isinstance(command, SetSource):
             source = self._source(command.source, stream)
             endpoint.rest()
@@ -593,7 +607,8 @@ class MediaEngine:
         stream = endpoint.stream
         del self._endpoints[(endpoint.owner, stream.stream_id)]
         self._take_what_waits(endpoint, now)
-        for each in (endpoint.rtp_socket, endpoint.rtcp_socket, endpoint.send_socket):
+        self._unregister(endpoint.rtp_socket)
+        for each in (endpoint.rtcp_socket, endpoint.send_socket):
             if each is not None and endpoint.heard:
                 self._unregister(each)
         self._chores[endpoint.chore].remove(endpoint)
@@ -622,7 +637,7 @@ class MediaEngine:
     def _take_what_waits(self, endpoint: StreamEndpoint, now: float) -> None:
         """Count what came before the end and was not read yet; nothing of it is sent back any more."""
         endpoint.stream.receiver.set_echo(None)
-        for _ in range(_WAITING if endpoint.heard else 0):
+        for _ in range(_WAITING):
             if not waits(endpoint.rtp_socket):
                 return
             ready = ((endpoint.rtp_socket.fileno(), select.EPOLLIN),)

@@ -8,6 +8,7 @@ never block. The poll set and the ports belong to the engine.
 """
 
 import socket
+from collections.abc import Iterable
 from typing import Any, Final
 
 from .endpoint import BUFFER, StreamEndpoint
@@ -67,8 +68,7 @@ class _Port:
             except OSError:
                 break
             if source != self._source:
-                host = source[0].partition("%")[0]
-                if self._source is not None or host not in hosts or source[:2] in own:
+                if self._source is not None or not self._is_from(source[:2], hosts, own):
                     counts[BAD_SOURCE] += 1
                     continue
                 self._source = source
@@ -76,12 +76,26 @@ class _Port:
             if size >= BUFFER:
                 counts[OVERSIZE] += 1
             else:
-                counts[NO_DESTINATION if self.opposite is None else self.opposite.send(octets[:size])] += 1
+                self._pass_on(octets[:size])
         else:
             return heard
         for _ in unreachable(self.sock):
             pass  # a poll reports an error until it is read; none is of the next packet (RELIABILITY N8)
         return heard
+
+    @staticmethod
+    def _is_from(source: Address, hosts: frozenset[str], own: set[Address]) -> bool:
+        return source[0].partition("%")[0] in hosts and source not in own
+
+    def _pass_on(self, data: memoryview) -> None:
+        self._counts[NO_DESTINATION if self.opposite is None else self.opposite.send(data)] += 1
+
+    def take_kept(self, data: bytes, source: Address, hosts: frozenset[str], own: set[Address]) -> None:
+        """Send on a datagram that came before the relay was; it decides no source."""
+        if self._is_from(source, hosts, own):
+            self._pass_on(memoryview(data))
+        else:
+            self._counts[BAD_SOURCE] += 1
 
     def send(self, data: memoryview) -> int:
         """Send a datagram to the peer; returns the index of what became of it in `RELAY_RESULTS`."""
@@ -161,6 +175,15 @@ class RelaySide:
             size: has no meaning here: nothing was read yet.
         """
         self._take(self._rtp, now)
+
+    def take_kept(self, kept: Iterable[tuple[bytes, Address, float]]) -> None:
+        """Send on what came to the RTP socket before the relay was.
+
+        Args:
+            kept: datagrams, where each is from, and when it came.
+        """
+        for data, source, _ in kept:
+            self._rtp.take_kept(data, source, self._hosts, self._own)
 
     def take_rtcp(self, size: int, now: float) -> None:
         """Send on what came to the RTCP socket.

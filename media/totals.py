@@ -23,6 +23,7 @@ DISCARD_REASONS = (
     "oversize",
     "direction",
     "loop",
+    "undescribed",
     "no_stream",
 )
 """Why a packet is dropped, in the order of `StreamStatistics.discards`; `no_stream` is of no stream: it came at a port
@@ -40,6 +41,7 @@ whose stream was over."""
     OVERSIZE,
     DIRECTION,
     LOOP,
+    UNDESCRIBED,
     NO_STREAM,
 ) = range(len(DISCARD_REASONS))
 

@@ -558,6 +558,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "loop",
                 "srtp_auth",
                 "srtp_replay",
+                "undescribed",
                 "no_stream",
             ),
         },
