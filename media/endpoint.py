@@ -2,9 +2,9 @@
 
 It joins the sans-IO `Stream`, `SourceLock` and `RtcpSession` to two UDP sockets. A datagram is checked for its source
 first, then goes to the receiver, and to RTCP where the receiver finds one. Once the source is locked and is also the
-address to send to, the RTP socket is connected, so that the kernel drops strangers and no address is read any more
-(RELIABILITY S4). A read must never block, and a stranger must never reach the receiver. The tick and the poll set
-belong to the engine.
+address to send to, the RTP socket is connected, so that the kernel does the check and no address is read any more
+(RELIABILITY S4). What others send comes to the socket beside it. A read must never block, and a stranger must never
+reach the receiver. The tick and the poll set belong to the engine.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from operator import add, sub
 
 from . import totals
+from .beside import Beside, Taker
 from .lock import Address, AnnouncedAddresses, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
 from .presence import Presence
@@ -24,7 +25,7 @@ from .rtp.reception import Reception
 from .rtp.reports import RtcpSession
 from .rtp.srtp import SrtpSession, SrtpUnavailable, check_keys
 from .sender import Sender
-from .sockets import canonical, disconnect, is_multicast, is_null, keep_errors, unreachable
+from .sockets import canonical, disconnect, is_multicast, is_null, keep_errors, unreachable, waits
 from .stream import Stream
 from .totals import MediaTotals
 from .unreachable import Destination, Destinations
@@ -61,6 +62,10 @@ class Shared:
     """By descriptor, what the engine's loop reads (`reception.take_ready`)."""
     due_of: Callable[[Sender], float]
     """When a sender's next interval begins; 0.0 = unknown."""
+    hear: Callable[[socket.socket, Taker, int], None]
+    """Have a socket read by a taker, for events of epoll. Raises OSError."""
+    forget: Callable[[socket.socket], None]
+    """End that."""
     announced: AnnouncedAddresses = field(default_factory=AnnouncedAddresses)
     destinations: Destinations = field(default_factory=Destinations)
 
@@ -69,6 +74,7 @@ class StreamEndpoint:
     """One stream on the network: its sockets, and who may send to them."""
 
     __slots__ = (
+        "_beside",
         "_buffer",
         "_configured",
         "_connected",
@@ -146,7 +152,9 @@ class StreamEndpoint:
         """What was added to the totals already: see `fold`."""
         self._lock = SourceLock(self._shared.announced.__contains__)
         self._kept: deque[tuple[bytes, Address, float]] = deque(maxlen=_KEPT)
-        self._connected = False
+        # One that was given is never connected: it might lose its port in `disconnect`.
+        self._beside = Beside(rtp_socket, shared.hear, shared.forget, is_possible=bool(pool_port))
+        self._connected: Address | None = None  # to whom the RTP socket is
         self._configured = False
         self._send_from = send_socket or rtp_socket
         self._own: frozenset[Address] = frozenset()
@@ -232,8 +240,8 @@ class StreamEndpoint:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
             self._rtcp_destination = (self._rtcp_host(command) or remote[0], port)
             self.rtcp.start(now)
-        if self._connected and (self._lock.locked is None or self._lock.open(now)):
-            self._disconnect()  # else the kernel would drop every source that the exchange lets in
+        if self._lock.locked is None:
+            self._disconnect()
         if command.direction == "sendonly":
             self._connect_to_send()
         self.settings = command
@@ -309,11 +317,9 @@ class StreamEndpoint:
     def _connect(self, now: float) -> None:
         """Let the kernel do the source check from now on, where sending allows it."""
         locked = self._lock.locked
-        if (
-            locked is None or self._lock.open(now) or not self.pool_port
-        ):  # a given socket might lose its port in `disconnect`
+        if locked is None or (self._send_from is self.rtp_socket and self.destination.address != locked):
             return
-        if self._send_from is self.rtp_socket and self.destination.address != locked:
+        if not self._beside.open(self.take_beside):
             return
         with contextlib.suppress(OSError):
             self.rtp_socket.connect(locked)
@@ -322,7 +328,7 @@ class StreamEndpoint:
                 try:
                     size, source = self.rtp_socket.recvfrom_into(self._buffer)
                 except BlockingIOError:
-                    self._connected = True
+                    self._connected = locked
                     if self._send_from is self.rtp_socket:
                         self.sender.send = self.rtp_socket.send
                     return
@@ -332,20 +338,20 @@ class StreamEndpoint:
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
 
     def _connect_to_send(self) -> None:
-        """Who takes nothing has no source to learn: the kernel may drop all but the peer from the start."""
+        """Who takes nothing has no source to learn: the kernel may do the check from the start."""
         destination = self.destination.address
-        if self._connected or destination is None or not self.pool_port:
+        if self._connected or destination is None:
             return
-        if self._send_from is self.rtp_socket:
+        if self._send_from is self.rtp_socket and self._beside.open(self.take_beside):
             with contextlib.suppress(OSError):
                 self.rtp_socket.connect(destination)
-                self._connected = True
+                self._connected = destination
                 self.sender.send = self.rtp_socket.send
 
     def _disconnect(self) -> None:
         if self._connected:
             disconnect(self.rtp_socket)
-            self._connected = False
+            self._connected = None
             self._expose()
         self.sender.send = self._send_to
 
@@ -359,7 +365,7 @@ class StreamEndpoint:
                 read yet.
         """
         if not self._connected:
-            self._read_unconnected(now)
+            self._read_unconnected(self.rtp_socket, now)
             return
         receiver = self._receiver
         buffer = self._buffer
@@ -372,9 +378,46 @@ class StreamEndpoint:
             self._take_errors(self.rtp_socket, now)
         elif size >= BUFFER:
             receiver.discards[totals.OVERSIZE] += 1
-        elif not receiver.receive(buffer, size, now):
-            self._receive_rtcp(bytes(buffer[:size]), now)
+        else:
+            self._lock.hear(now)
+            if not receiver.receive(buffer, size, now):
+                self._receive_rtcp(bytes(buffer[:size]), now)
         self._expose()
+
+    def take_beside(self, size: int, now: float) -> None:
+        """Take what came from others than the peer.
+
+        Args:
+            size: has no meaning here.
+        """
+        sock = self._beside.sock
+        if sock is None:
+            return
+        self._read_peer(now)
+        self._read_unconnected(sock, now)
+        if self._lock.locked is not None and self._lock.locked != self._connected:
+            self._disconnect()
+            self._connect(now)
+            self._expose()
+
+    def _read_peer(self, now: float) -> None:
+        """Read what the peer has sent until now: whether it is silent depends on it."""
+        if self._connected:
+            for _ in range(_DRAIN):
+                if not waits(self.rtp_socket):
+                    break
+                self.take_rtp(-2, now)
+            self._lock.hear(self._receiver.last_at)
+
+    def stand_alone(self, now: float) -> None:
+        """Take everything by the RTP socket again, for good, and what has come beside it."""
+        self._read_peer(now)
+        self._disconnect()
+        sock = self._beside.end()
+        if sock is not None:
+            with sock:
+                for _ in range(_DRAIN // _READ_AT_ONCE):
+                    self._read_unconnected(sock, now)
 
     def _expose(self) -> None:
         """Have the engine read in its own loop as long as the kernel checks the source."""
@@ -402,20 +445,20 @@ class StreamEndpoint:
         if self.send_socket is not None:
             self._take_errors(self.send_socket, now)
 
-    def _read_unconnected(self, now: float) -> None:
+    def _read_unconnected(self, sock: socket.socket, now: float) -> None:
         """Read until nothing waits, so that a flood of strangers does not crowd out the peer; a bounded number."""
         for number in range(_READ_AT_ONCE):
             try:
-                size, source = self.rtp_socket.recvfrom_into(self._buffer)
+                size, source = sock.recvfrom_into(self._buffer)
             except BlockingIOError:
-                if not number:  # what made it ready waits in the error queue
-                    self._take_errors(self.rtp_socket, now)
+                if not number and sock is self.rtp_socket:  # what made it ready waits in the error queue
+                    self._take_errors(sock, now)
                 return
             except OSError:
-                self._take_errors(self.rtp_socket, now)
+                self._take_errors(sock, now)
                 continue
             self._take(self._buffer, size, source[:2], now)
-            if self._lock.locked is not None:
+            if sock is self.rtp_socket and self._lock.locked is not None:
                 self._connect(now)
                 if self._connected:
                     self._expose()
@@ -426,7 +469,7 @@ class StreamEndpoint:
         discards = self._receiver.discards
         if size >= BUFFER:
             discards[totals.OVERSIZE] += 1
-        elif self._lock.locked is None and (size < 12 or buffer[0] >> 6 != 2):
+        elif self._lock.locked != source and (size < 12 or buffer[0] >> 6 != 2):
             discards[totals.MALFORMED] += 1  # it must not decide the lock
         elif self._lock.announced is None:
             self._keep(bytes(buffer[:size]), source, now)
@@ -599,7 +642,6 @@ class StreamEndpoint:
         )
         if goodbye is not None:
             self._send_rtcp(goodbye)
-        self._disconnect()
         self._receiver.discards[self._unkept] += len(self._kept)
         self._shared.announced.replace(self._lock.announced, None)
         self._shared.destinations.move(self.destination, None)

@@ -167,7 +167,9 @@ class MediaEngine:
         self._sources: list[Reception | None] = []  # by descriptor, see `take_ready`
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals, attempt)
-        self._shared = Shared(self._context.totals, self._buffer, self._sources, self._pacer.due)
+        self._shared = Shared(
+            self._context.totals, self._buffer, self._sources, self._pacer.due, self._register, self._unregister
+        )
         self._relays = Relays(self._context.totals.relayed, self._buffer)
         self._replays = Replays(attempt)
         self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
@@ -318,7 +320,7 @@ class MediaEngine:
                 raise Refused(Refusal.DUPLICATE)
             if len(self._endpoints) >= self._settings.max_streams:
                 raise Refused(Refusal.LIMIT)
-            endpoint = self._bound(owner, command, opened, taken, now)
+            endpoint = self._bound_again(owner, command, opened, taken, now)
             event = endpoint.opened()
             self._read_from((endpoint.rtp_socket, endpoint.take_rtp, select.EPOLLIN))
         except (ValueError, OSError, NoPort, NoDescriptor) as error:
@@ -335,6 +337,17 @@ class MediaEngine:
         self._chores[endpoint.chore].append(endpoint)
         self._emit(owner, event)
         self._arm(now)
+
+    def _bound_again(
+        self, owner: int, command: OpenStream, opened: list[socket.socket], taken: list[int], now: float
+    ) -> StreamEndpoint:
+        """The endpoint, for which the other streams give away what they have beside their sockets."""
+        try:
+            return self._bound(owner, command, opened, taken, now)
+        except NoDescriptor:
+            for each in self._endpoints.values():
+                self._context.attempt(_PACKET, each.stand_alone, now)
+            return self._bound(owner, command, opened, taken, now)
 
     def _bound(
         self, owner: int, command: OpenStream, opened: list[socket.socket], taken: list[int], now: float
@@ -637,6 +650,7 @@ class MediaEngine:
     def _take_what_waits(self, endpoint: StreamEndpoint, now: float) -> None:
         """Count what came before the end and was not read yet; nothing of it is sent back any more."""
         endpoint.stream.receiver.set_echo(None)
+        self._context.attempt(_PACKET, endpoint.stand_alone, now)
         for _ in range(_WAITING):
             if not waits(endpoint.rtp_socket):
                 return

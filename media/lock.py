@@ -3,8 +3,10 @@
 Strict: the source IP must be the announced one. The announced port wins at once; another port of that IP is taken
 only after 200 ms without a packet from the announced port and two packets in sequence. Latching: the first source
 at the signalling peer's IP that sends two packets in sequence, decided within its first five packets, else the strict
-rule. Either way the lock then holds until the next offer and answer. Another address ends it at once; the same one lets
-the strict rule decide anew for a while, in which the source that was locked is still taken. `watches` is true for a
+rule. The lock then holds as long as its source sends: after 200 ms without a packet of it, another port of its IP or of
+the announced one is taken with two packets in sequence (RFC 3264 5.1: a description says where its side receives).
+The next offer and answer with another address ends the lock at once; one with the same address lets the strict rule
+decide anew for a while, in which the source that was locked is still taken. `watches` is true for a
 source on probation, so that its packets can be kept. A source that is known to be another one's is never taken: the
 stream's own sockets (a loop, RFC 3550 8.2), what another dialog of the call describes, and what another call of the
 process describes. Input are addresses and sequence numbers; it must not use sockets or SSRCs.
@@ -20,6 +22,8 @@ LATCH_PACKETS = 5
 """Packets within which latching is decided."""
 MAX_CANDIDATES = 4
 """Other ports watched at a time."""
+STALE = 2.0
+"""Seconds after which a port that sent nothing more gives its place among those watched away."""
 DOOR = 5.0
 """Seconds after an offer and answer in which the strict rule may choose another source than the locked one."""
 
@@ -53,6 +57,21 @@ class AnnouncedAddresses:
                 del self._streams[before]
 
 
+class _Candidate:
+    """A source on probation."""
+
+    __slots__ = ("_expected", "first_at", "heard_at")
+
+    def __init__(self, now: float, sequence_number: int) -> None:
+        self.first_at = self.heard_at = now
+        self._expected = (sequence_number + 1) & 0xFFFF
+
+    def is_next(self, sequence_number: int, now: float) -> bool:
+        """Take one more packet; returns whether it follows the one before."""
+        expected, self._expected, self.heard_at = self._expected, (sequence_number + 1) & 0xFFFF, now
+        return sequence_number == expected
+
+
 class SourceLock:
     """The source of one stream."""
 
@@ -81,7 +100,7 @@ class SourceLock:
         """What signalling announced; None = nothing yet."""
         self.locked: Address | None = None
         """The one source that is taken; None = not decided."""
-        self._candidates: dict[Address, list[float]] = {}  # source: first packet at, sequence number expected next
+        self._candidates: dict[Address, _Candidate] = {}
         self._latch_host = ""
         self._latch_left = 0
         self._door_until = self._heard_at = -1.0
@@ -127,40 +146,46 @@ class SourceLock:
             sequence_number: of its RTP header.
             now: seconds, monotonic.
         """
-        if self.locked is not None:
-            if source == self.locked:
-                self._heard_at = now
-                return True
-            if now >= self._door_until:
-                return False
-        if source in self._strangers or (source != self.announced and self._is_elsewhere(source)):
+        locked, announced = self.locked, self.announced
+        if locked is not None and source == locked:
+            self._heard_at = now
+            return True
+        if source in self._strangers or (source != announced and self._is_elsewhere(source)):
             return False
-        if self._latch_left:
+        is_open = locked is None or self.open(now)
+        if self._latch_left and is_open:
             if source[0] != self._latch_host:
                 return False
             self._latch_left -= 1
             if self._in_sequence(source, sequence_number, now):
-                return self._choose(source)
+                return self._choose(source, now)
             if not self._latch_left:
                 self._candidates.clear()
             return False
-        announced = self.announced
-        if announced is None or source[0] != announced[0]:
+        if announced is None or source[0] not in (announced[0], locked[0] if locked is not None else ""):
             return False
-        if source == announced:
-            return self._choose(source)
+        if is_open and source == announced:
+            return self._choose(source, now)
         if self._in_sequence(source, sequence_number, now):
-            quiet_from = self._candidates[source][0]
-            if self.locked is not None:
+            quiet_from = self._candidates[source].first_at
+            if locked is not None:
                 quiet_from = max(quiet_from, self._heard_at)
             if now - quiet_from >= QUIET:
-                return self._choose(source)
+                return self._choose(source, now)
         return False
 
-    def _choose(self, source: Address) -> bool:
+    def hear(self, at: float) -> None:
+        """Note when a packet of the locked source came that `admit` was not asked about.
+
+        Args:
+            at: seconds, monotonic.
+        """
+        self._heard_at = max(self._heard_at, at)
+
+    def _choose(self, source: Address, now: float) -> bool:
         self.locked = source
         self._candidates.clear()
-        self._door_until = -1.0
+        self._door_until, self._heard_at = -1.0, now
         return True
 
     def watches(self, source: Address) -> bool:
@@ -174,9 +199,11 @@ class SourceLock:
     def _in_sequence(self, source: Address, sequence_number: int, now: float) -> bool:
         candidate = self._candidates.get(source)
         if candidate is None:
-            if len(self._candidates) < MAX_CANDIDATES:
-                self._candidates[source] = [now, (sequence_number + 1) & 0xFFFF]
+            if len(self._candidates) >= MAX_CANDIDATES:
+                oldest = min(self._candidates, key=lambda each: self._candidates[each].heard_at)
+                if now - self._candidates[oldest].heard_at < STALE:
+                    return False
+                del self._candidates[oldest]
+            self._candidates[source] = _Candidate(now, sequence_number)
             return False
-        expected = candidate[1]
-        candidate[1] = (sequence_number + 1) & 0xFFFF
-        return sequence_number == expected
+        return candidate.is_next(sequence_number, now)

@@ -84,6 +84,35 @@ def bind(address: str, port: int) -> socket.socket:
     return bound
 
 
+def bind_beside(sock: socket.socket) -> socket.socket:
+    """Return a second socket at the address and port of a bound one, for what that one, once connected, does not take.
+
+    The kernel hands a datagram to the socket that is connected to its source, else to the one that is not connected.
+    Both allow the second binding (SO_REUSEADDR, socket(7)) for its moment only: after it the port is in use for
+    everybody else.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    beside = socket.socket(sock.family, socket.SOCK_DGRAM)
+    try:
+        beside.setblocking(False)
+        if beside.family == socket.AF_INET6:
+            beside.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        both = (sock, beside)
+        for each in both:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            beside.bind(sock.getsockname())
+        finally:
+            for each in both:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError:
+        beside.close()
+        raise
+    return beside
+
+
 def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socket, int]:
     """RTP on a random even port of the pool, and RTCP on the port above it.
 

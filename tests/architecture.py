@@ -80,7 +80,14 @@ PURE_STDLIB = frozenset(
 SEEDED = "random.Random"
 """A pure file of actors may draw from this with a seed that it is given: the same numbers every time."""
 
-MEDIA_IO = {"media/disk.py", "media/engine.py", "media/endpoint.py", "media/relay.py", "media/sockets.py"}
+MEDIA_IO = {
+    "media/beside.py",
+    "media/disk.py",
+    "media/engine.py",
+    "media/endpoint.py",
+    "media/relay.py",
+    "media/sockets.py",
+}
 """The socket and engine files of media: they may touch sockets and clocks."""
 MEDIA_FILES = {"media/audio/files.py", "media/captures.py", "media/sources.py", "media/sinks.py"}
 """Files of media that may open files, and nothing more."""

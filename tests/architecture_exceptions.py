@@ -116,7 +116,7 @@ LARGER = {
     "actors/call_worker/call_factory.py": {"imports": 26},
     "sipcore/message/messages.py": {"Message methods": 39, "Request methods": 42, "Response methods": 41},
     "media/rtp/reception.py": {"Reception attributes": 29},
-    "media/endpoint.py": {"imports": 13, "StreamEndpoint attributes": 32},
+    "media/endpoint.py": {"imports": 14, "StreamEndpoint attributes": 33},
     "sipcore/session/session_record.py": {"imports": 13},
     "sipswarm/pytest_plugin/phones.py": {"KeepingAgent methods": 29},
 }

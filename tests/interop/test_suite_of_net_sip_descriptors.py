@@ -47,7 +47,7 @@ def called_perl(folder: Path, start: Start) -> tuple[NetSip, str]:
     return perl, WIRE.uri("perl", port)
 
 
-def test_09_a_call_takes_two_descriptors_and_cleanup_gives_them_back_without_a_bye(
+def test_09_a_call_takes_three_descriptors_and_cleanup_gives_them_back_without_a_bye(
     tmp_path: Path, start: Start
 ) -> None:
     _, to = called_perl(tmp_path, start)
@@ -60,7 +60,7 @@ def test_09_a_call_takes_two_descriptors_and_cleanup_gives_them_back_without_a_b
                 got: list[int] = []
                 call = await ua.invite(to, init_media=frames(got))
                 await until(lambda: len(got) > 25)
-                assert descriptors() == idle + 2
+                assert descriptors() == idle + 3
                 call.cleanup()
                 await until(lambda: descriptors() == idle, REST)
             assert descriptors() == before
@@ -81,7 +81,7 @@ def test_09_as_the_called_side_too(tmp_path: Path, start: Start) -> None:
                 words = {"to": WIRE.uri("alice", ua.legs[0].port), **WIRE.of_perl()}
                 perl = start(NetSip(tmp_path, "talk.pl", 25, **words, frames=100000))
                 await until(lambda: len(got) > 25)
-                assert descriptors() == idle + 2
+                assert descriptors() == idle + 3
                 calls[0].cleanup()
                 perl.program.end()
                 await until(lambda: descriptors() == idle, REST)

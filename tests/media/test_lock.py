@@ -18,8 +18,35 @@ Row = tuple[float, Address, int, bool]
         pytest.param([(0.0, ANNOUNCED, 1, True), (0.1, ANNOUNCED, 2, True)], id="the announced port wins at once"),
         pytest.param([(0.0, STRANGER, 1, False), (0.5, STRANGER, 2, False)], id="another address never"),
         pytest.param(
-            [(0.0, ANNOUNCED, 1, True), (0.5, OTHER_PORT, 2, False), (0.9, OTHER_PORT, 3, False)],
-            id="locked is locked",
+            [
+                (0.0, ANNOUNCED, 1, True),
+                (0.5, OTHER_PORT, 2, False),
+                (0.6, OTHER_PORT, 3, False),
+                (0.75, OTHER_PORT, 4, True),
+                (0.8, ANNOUNCED, 2, False),
+            ],
+            id="another port when the locked one is silent",
+        ),
+        pytest.param(
+            [
+                (0.0, ANNOUNCED, 1, True),
+                (0.1, OTHER_PORT, 2, False),
+                (0.2, ANNOUNCED, 2, True),
+                (0.3, OTHER_PORT, 3, False),
+                (0.4, ANNOUNCED, 3, True),
+                (0.5, OTHER_PORT, 4, False),
+            ],
+            id="locked is locked while it sends",
+        ),
+        pytest.param(
+            [
+                (0.0, OTHER_PORT, 1, False),
+                (0.3, OTHER_PORT, 2, True),
+                (0.5, ANNOUNCED, 1, False),
+                (0.75, ANNOUNCED, 2, True),
+                (0.8, OTHER_PORT, 3, False),
+            ],
+            id="back to the announced port when the locked one is silent",
         ),
         pytest.param(
             [(0.0, OTHER_PORT, 1, False), (0.1, OTHER_PORT, 2, False), (0.2, OTHER_PORT, 3, True)],
@@ -41,6 +68,11 @@ Row = tuple[float, Address, int, bool]
             [(0.0, ("192.0.2.1", port), 1, False) for port in range(5000, 5005)]
             + [(0.3, ("192.0.2.1", 5004), 2, False), (0.4, ("192.0.2.1", 5000), 2, True)],
             id="only four ports are watched",
+        ),
+        pytest.param(
+            [(0.0, ("192.0.2.1", port), 1, False) for port in range(5000, 5004)]
+            + [(2.0, OTHER_PORT, 1, False), (2.3, OTHER_PORT, 2, True)],
+            id="a port that sends no more is not watched any more",
         ),
     ],
 )
@@ -107,8 +139,15 @@ def test_only_a_new_address_opens_the_lock() -> None:
         ),
         pytest.param([(1.0, STRANGER, 1, False), (1.3, STRANGER, 2, False)], id="another address never"),
         pytest.param(
-            [(6.1, OTHER_PORT, 1, False), (6.2, OTHER_PORT, 2, False), (6.4, OTHER_PORT, 3, False)],
-            id="only for a while",
+            [
+                (6.1, OTHER_PORT, 1, False),
+                (6.2, OTHER_PORT, 2, False),
+                (6.3, OTHER_PORT, 3, True),
+                (6.4, ANNOUNCED, 5, False),
+                (6.5, OTHER_PORT, 4, True),
+                (6.6, ANNOUNCED, 6, False),
+            ],
+            id="the announced port wins at once only for a while",
         ),
     ],
 )
@@ -163,6 +202,16 @@ def test_what_another_stream_has_announced_is_taken_where_it_is_announced_alone(
     assert right.admit(OTHER_PORT, 1, 0.0)
     elsewhere.replace(OTHER_PORT, None)
     assert any(crossed.admit(OTHER_PORT, number, number / 10) for number in range(10, 15))
+
+
+@pytest.mark.parametrize("heard_at", [0.0, 0.9])
+def test_whether_the_locked_source_is_silent_is_known_from_what_was_not_asked_about_too(heard_at: float) -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    assert lock.admit(ANNOUNCED, 1, 0.0)
+    lock.hear(heard_at)
+    taken = [lock.admit(OTHER_PORT, number, 0.5 + number / 4) for number in range(3)]
+    assert taken == [False, heard_at == 0.0, heard_at == 0.0]
 
 
 def test_an_address_is_announced_until_its_last_stream_has_another() -> None:

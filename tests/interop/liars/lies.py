@@ -50,6 +50,10 @@ class Media:
     """sent to the port of another call, as long as there is one"""
     other_port: bool = False
     """sent from a port that the description does not name"""
+    moves_at: float = FOR_EVER
+    """from then on sent from a port that the description does not name"""
+    before_answer: bool = False
+    """begins when the INVITE comes, which no response describes before the 200"""
     other_host: str = ""
     """sent from this address, which the description does not name"""
     noise: bool = False
@@ -216,6 +220,19 @@ _TABLE: Final = (
     _media("payload_empty", "RTP headers without payload", Media(octets=-1)),
     _media("payload_padding", "RTP packets of nothing but padding", Media(padded=True)),
     _media("other_port", "RTP from a port that its description does not name", Media(other_port=True)),
+    _media("port_moves", "RTP from another port from the middle of the call on", Media(moves_at=0.5 * HOLD)),
+    Lie(
+        name="media_before_answer",
+        says="rings for a second and sends RTP from the INVITE on, which nothing describes before the 200",
+        replies=(Reply(status=180), Reply(after=1.0)),
+        media=Media(before_answer=True),
+    ),
+    Lie(
+        name="media_then_486",
+        says="RTP for a second, which nothing describes, and then 486",
+        replies=(Reply(status=180), Reply(status=486, after=1.0)),
+        media=Media(before_answer=True),
+    ),
     Lie(
         name="rtp_closed",
         says="names an RTP port at which nobody listens, and sends RTP from another",

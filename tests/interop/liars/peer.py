@@ -151,6 +151,10 @@ class _Call:
     # ---- the caller's requests
 
     def invited(self) -> None:
+        if self._lie.media.before_answer and self._lie.description is not None:
+            self._description(self._lie.description)
+            assert self._stream is not None
+            self._stream.start(self._loop.time())
         for reply in self._lie.replies:
             self._later(reply.after, self._reply, reply)
 
@@ -162,6 +166,8 @@ class _Call:
             return
         octets = self._response(self.invite, reply)
         self.final = self.final or reply.status >= 200
+        if reply.status >= 300 and self._lie.media.before_answer and self._stream is not None:
+            self._stream.rest()
         self.last = [octets]
         self.send(octets)
         if reply.status < 200:

@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from typing import Final, NamedTuple
 
-from .lies import Media
+from .lies import FOR_EVER, Media
 
 FRAME: Final = 0.02
 SAMPLES: Final = 160
@@ -90,7 +90,8 @@ class Stream:
         self._sending = self._receiving
         if media.other_port or media.other_host:
             self._sending = self._bound(media.other_host or host, 0)
-        for each in {self._receiving, self._sending}:
+        self._moved = self._bound(host, 0) if media.moves_at < FOR_EVER else self._sending
+        for each in {self._receiving, self._sending, self._moved}:
             loop.add_reader(each, self._read, each)
         self.port_of_sender: int = self._sending.getsockname()[1]
         self.agreed: Agreed | None = None
@@ -166,7 +167,7 @@ class Stream:
 
     def close(self) -> None:
         """Give the ports back."""
-        for each in {self._receiving, self._sending}:
+        for each in {self._receiving, self._sending, self._moved}:
             self._loop.remove_reader(each)
         for each in self._sockets:
             each.close()
@@ -177,6 +178,8 @@ class Stream:
         resting = self.held or at < media.begins or at >= media.ends or media.gap[0] <= at < media.gap[1]
         if resting or media.source in ("none", "echo") or (media.most and self._formed >= media.most):
             return
+        if at >= media.moves_at:
+            self._sending = self._moved
         if media.ssrc_seconds and at >= self._ssrc_until:
             self._ssrc_until += media.ssrc_seconds
             self._ssrc, self._sequence = random.randrange(1 << 32), random.randrange(1 << 16)
