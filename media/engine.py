@@ -388,6 +388,7 @@ class MediaEngine:
             context.random_bytes,
             context.wall_offset,
             self._settings.rtcp_minimum,
+            lambda: (stream.sender.packets_sent, stream.sender.next_sequence_number),
         )
         return StreamEndpoint(
             stream,

@@ -504,7 +504,8 @@ class StreamStatistics(NamedTuple):
     round_trip_ms: float
     """From LSR/DLSR of the last report; -1 = none came."""
     remote_loss_ratio: float
-    """Cumulative loss that the peer reported about what we sent; -1 = no report came."""
+    """Share of what was sent until the peer's newest report that did not arrive by it: its cumulative loss, and what
+    was sent after its highest number; -1 = no report came."""
     remote_jitter_ms: float
     """Jitter that the peer reported; -1 = no report came."""
     mos: float

@@ -45,7 +45,6 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
     bursts = quality.burst_ratio(lost, loss_runs, expected)
     rtcp = endpoint.rtcp
     late = receiver.late
-    remote_expected = sender.packets_sent
     mos = 0.0
     codec = receiver.codec or sender.codec
     time = endpoint.presence.figures(now)
@@ -78,9 +77,7 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
         jitter_ms=jitter * 1000,
         jitter_max_ms=jitter_max * 1000,
         round_trip_ms=rtcp.round_trip * 1000 if rtcp.round_trip >= 0 else -1.0,
-        remote_loss_ratio=(
-            min(1.0, rtcp.remote_lost / remote_expected) if rtcp.remote_lost >= 0 and remote_expected else -1.0
-        ),
+        remote_loss_ratio=rtcp.remote_loss.ratio,
         remote_jitter_ms=rtcp.remote_jitter * 1000 / sender.clock_rate if rtcp.remote_jitter >= 0 else -1.0,
         mos=mos,
         level_dbm0=_level(receiver),

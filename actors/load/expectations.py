@@ -146,11 +146,14 @@ def is_one_way(row: CallFinished) -> bool:
     """Whether media went one way only, or nearly.
 
     Nearly: the peer's media was there for less than a quarter of the time it was due, or less than a quarter of ours
-    arrived by the peer's own reports, or most of ours went where nobody takes it.
+    arrived by the peer's own reports, or most of ours went where nobody takes it. A call that ended before its media
+    had time to begin is not one-way.
     """
-    if bool(row.rtp_sent) != bool(row.rtp_received) or _is_lost_on_the_way(row) or _is_unreachable(row):
+    if _is_lost_on_the_way(row) or _is_unreachable(row):
         return True
     due = row.media_due
+    if bool(row.rtp_sent) != bool(row.rtp_received):
+        return max(0.0, due) + row.media_held + row.media_removed >= SHORT_START
     return bool(row.rtp_received) and due >= MEDIA_START and row.media_present < ONE_WAY_SHARE * due
 
 

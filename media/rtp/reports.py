@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from . import rtcp
 from .reception import Reception
+from .remote_loss import RemoteLoss, nothing_sent
 
 _M32 = 0xFFFFFFFF
 _IP_UDP = 28
@@ -35,7 +36,7 @@ class RtcpSession:
         "remote_cname",
         "remote_fraction_lost",
         "remote_jitter",
-        "remote_lost",
+        "remote_loss",
         "remote_said_bye",
         "round_trip",
         "round_trips",
@@ -50,6 +51,7 @@ class RtcpSession:
         random_bytes: Callable[[int], bytes],
         wall_offset: float,
         minimum: float = rtcp.MINIMUM_INTERVAL,
+        sent: Callable[[], tuple[int, int]] = nothing_sent,
     ) -> None:
         """Begin silent, until `start`.
 
@@ -59,6 +61,7 @@ class RtcpSession:
             random_bytes: returns that many random octets.
             wall_offset: Unix time minus `now`.
             minimum: seconds between reports at least.
+            sent: returns how many RTP packets were sent so far, and the sequence number of the next one.
         """
         self.ssrc = ssrc
         self.cname = cname
@@ -80,8 +83,8 @@ class RtcpSession:
         """Seconds, newest; -1 = unknown."""
         self.round_trips = 0
         """How often it was measured."""
-        self.remote_lost = -1
-        """Cumulative loss that the peer reported of what we send; -1 = no report."""
+        self.remote_loss = RemoteLoss(sent)
+        """What the peer reported as lost of what we send."""
         self.remote_fraction_lost = -1
         """In 256ths, newest; -1 = no report."""
         self.remote_jitter = -1
@@ -93,6 +96,7 @@ class RtcpSession:
         """Schedule the first report, unless that was done."""
         if self.due == float("inf"):
             self._previous = now
+            self.remote_loss.start(now)
             self.due = now + self._interval(False)
 
     def _interval(self, we_sent: bool) -> float:
@@ -212,7 +216,6 @@ class RtcpSession:
         for block in blocks:
             if block.ssrc != self.ssrc:
                 continue
-            self.remote_lost = max(0, block.packets_lost)
             self.remote_fraction_lost = block.fraction_lost
             self.remote_jitter = block.jitter
             middle = rtcp.ntp_time(now + self._wall_offset) >> 16 & _M32
@@ -220,3 +223,4 @@ class RtcpSession:
             if delay is not None and delay < 60.0:
                 self.round_trip = delay
                 self.round_trips += 1
+            self.remote_loss.take(block, max(0.0, self.round_trip), now)

@@ -149,6 +149,11 @@ def test_the_share_is_the_users(share: float, reason: str) -> None:
         (row(10, 0, sent=0, received=0), False),
         (row(0.2, 0.02, received=1), False),
         (row(-1.0, -1.0), False),
+        (row(0.012, 0.0, sent=2, received=0), False),
+        (row(0.012, 0.0, sent=0, received=1), False),
+        (row(-1.0, -1.0, sent=1, received=0), False),
+        (row(0.2, 0.0, sent=10, received=0), True),
+        (row(-1.0, -1.0, sent=100, received=0)._replace(media_held=2.0), True),
     ],
 )
 def test_one_packet_of_many_is_one_way(figures: CallFinished, one_way: bool) -> None:

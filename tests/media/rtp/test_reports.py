@@ -78,7 +78,7 @@ def test_the_round_trip_is_the_time_under_way() -> None:
     assert second is not None
     assert one.receive(second, of_other, 12.030)
     assert one.round_trip == pytest.approx(0.050, abs=0.0001)
-    assert (one.remote_lost, one.remote_fraction_lost, one.remote_jitter) == (0, 0, 0)
+    assert (one.remote_loss.lost, one.remote_fraction_lost, one.remote_jitter) == (0, 0, 0)
     assert one.remote_cname == b"name"
     assert one.received == other.received == 1
 
@@ -110,11 +110,11 @@ def test_blocks_about_others_and_absurd_delays_are_passed_over() -> None:
     one = session(1)
     block = rtcp.ReportBlock(55, 1, 1, 1, 1, 0, 0)
     one.receive(rtcp.ReceiverReport(2, (block,)).to_bytes(), heard(2), 1.0)
-    assert (one.remote_lost, one.round_trip) == (-1, -1.0)
+    assert (one.remote_loss.lost, one.round_trip) == (-1, -1.0)
     block = rtcp.ReportBlock(1, 1, -5, 1, 80, 0x12345678, 0)
     report = rtcp.ReceiverReport(2, (block,)).to_bytes()
     one.receive(report + rtcp.Feedback(rtcp.RTPFB, 1, 2, 1).to_bytes(), heard(2), 1.0)
-    assert (one.remote_lost, one.remote_fraction_lost, one.remote_jitter, one.round_trip) == (0, 1, 80, -1.0)
+    assert (one.remote_loss.lost, one.remote_fraction_lost, one.remote_jitter, one.round_trip) == (0, 1, 80, -1.0)
 
 
 def test_a_sender_report_before_any_rtp_is_read_but_noted_nowhere() -> None:
