@@ -13,23 +13,20 @@ sender reports (RFC 3550 6.4.1) count less than the time demands. A report of mo
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
 SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
-packets are compared with the time. Where the packet time is known, what was due is the time in packets, whatever came.
-A peer that sends less audio than is due, in bursts or too slowly, has missed the rest; one that sends more than the
-time can play has a surplus, which a listener never hears. Events (RFC 4733), comfort noise that was not agreed and
-packets without payload are no audio; a digit may take a second of it. Sans-IO: time is an argument.
+packets are compared with the time (`pace`). Where the packet time is known, what was due is the time in packets,
+whatever came. A peer that sends less audio than is due, in bursts or too slowly, has missed the rest; one that sends
+more than the time can play has a surplus, which a listener never hears. Events (RFC 4733), comfort noise that was not
+agreed and packets without payload are no audio. A digit may stand instead of audio, a second of it for each; beside
+audio it changes nothing. Sans-IO: time is an argument.
 """
 
 from typing import Final, NamedTuple
 
 from .messages import ConfigureStream
+from .pace import FEW, SETTLED, SETTLED_START, Pace
 from .receiver import Receiver
 from .rtp.reception import Reception
-from .totals import REORDERED
 
-SETTLED: Final = 0.3
-"""Seconds without a packet that are no missing media yet."""
-SETTLED_START: Final = 0.5
-"""The same before the first packet: a peer may begin so long after its answer."""
 SETTLED_DTX: Final = 1.0
 """The same with a codec that has silence suppression: Opus then sends a packet every 400 ms (RFC 6716 2.1.9)."""
 DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "SPEEX", "GSM-EFR", "GSM-HR-08"))
@@ -39,10 +36,6 @@ INTERVALS: Final = (0.002, 0.25)
 OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2, "L16/2": 4}
 """Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it shows exactly how long
 packets are, 200 ms and more included, also when a peer sends several lengths."""
-_PACE: Final = 0.05
-"""Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
-_FEW: Final = 3
-"""Packets whose time is no missing media yet, however long they are."""
 _SHORTEST: Final = 0.005
 """Seconds: no sender has a shorter packet time; packets that hold less lack audio."""
 _PROMPT: Final = 0.4
@@ -243,7 +236,6 @@ class Presence:
         "_fresh",
         "_gap",
         "_gap_from",
-        "_had_events",
         "_looked",
         "_missing",
         "_noise",
@@ -252,10 +244,12 @@ class Presence:
         "_octets",
         "_octets_from",
         "_owed",
+        "_pace",
         "_packet_time",
         "_packets",
         "_packets_from",
         "_packets_of_octets",
+        "_pressed",
         "_quiet_from",
         "_received",
         "_receiver",
@@ -263,7 +257,6 @@ class Presence:
         "_said",
         "_said_ssrc",
         "_since",
-        "_started_late",
         "_suppressed",
         "_unique",
         "_unmeasured",
@@ -280,7 +273,8 @@ class Presence:
         """The peer has put us on hold: it may send music, and need not."""
         self._since = -1.0
         """Since when media is due; -1 = it is not."""
-        self._active = self._excused = self._missing = self._gap = self._started_late = 0.0
+        self._active = self._excused = self._missing = self._gap = 0.0
+        self._pace = Pace()
         self._packets = self._received = self._numbered = 0
         self._unmeasured = 0.0
         """Seconds of gaps whose packets wait for the peer's packet time."""
@@ -288,8 +282,8 @@ class Presence:
         self._octets = self._octets_from = 0
         self._packets_of_octets = self._packets_from = 0
         """Of audio, copies included, which those octets were in."""
-        self._had_events = False
-        """Events came since the last look that saw audio."""
+        self._pressed = 0.0
+        """Seconds of digits before the newest packet of audio at the last look that saw one."""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
         self._suppressed = self._fresh = False
         self._said = self._said_ssrc = -1
@@ -324,7 +318,9 @@ class Presence:
         self._not_audio, self._noise = _without_audio(receiver), receiver.noise_packets
         self._octets_from, self._packets_from = receiver.audio()
         self._measure(self._octets_from, self._packets_from)
-        self._suppressed = self._had_events = False
+        self._suppressed = False
+        self._pressed = receiver.event_receiver.time.seconds
+        self._pace.restarts -= receiver.restarts
         self._fresh = True
         self._owed = 0
         self._said_ssrc = -1
@@ -335,6 +331,7 @@ class Presence:
         self.look(now)
         self._take_quiet(now - self._quiet_from, self._suppressed)
         self._active += now - self._since
+        self._pace.restarts += self._receiver.restarts
         octets, packets = self._receiver.audio()
         self._octets += octets - self._octets_from
         self._packets_of_octets += packets - self._packets_from
@@ -356,8 +353,6 @@ class Presence:
         not_audio = _without_audio(receiver)
         new, empty = unique - self._unique, noise - self._noise
         audio = new - not_audio + self._not_audio
-        if audio != new - empty:
-            self._had_events = True
         last, suppressed_at = receiver.last_at, receiver.suppressed_at
         suppressed = suppressed_at >= 0 and suppressed_at == last
         if audio <= 0 and not suppressed:
@@ -372,6 +367,8 @@ class Presence:
         begun = last - (audio - 1) * self._packet_time.interval if audio > 1 else last
         if self._fresh:
             if not self._unique and not receiver.ssrc_changes:
+                sounded = receiver.event_receiver.time.seconds - self._pressed
+                self._pace.digits += max(0.0, min(sounded, begun - receiver.first_at))  # before any audio
                 begun = receiver.first_at
                 if not known and new >= _ENOUGH:
                     self._packet_time.take_arrivals((last - begun) / (new - 1))
@@ -390,7 +387,10 @@ class Presence:
         self._numbered += sent
         self._received += max(0, new - empty)
         self._unique, self._expected, self._owed = unique, expected, 0
-        self._not_audio, self._noise, self._had_events = not_audio, noise, False
+        self._not_audio, self._noise = not_audio, noise
+        self._pace.audio += max(0, audio)
+        pressed = receiver.event_receiver.time
+        self._pressed = pressed.seconds if last == receiver.last_at else pressed.before
         self._quiet_from = self._gap_from = last
         self._suppressed = suppressed
 
@@ -410,19 +410,28 @@ class Presence:
         if suppressed:
             self._excused += quiet
             return 0
+        digits = self._digits(quiet)
         begun = self._quiet_from + quiet
-        self._gap = max(self._gap, begun - self._gap_from)
+        self._gap = max(self._gap, begun - self._gap_from - digits)
+        self._pace.digits += digits
+        without = max(0.0, self._without_packets(quiet) - digits)
         if self._is_settled(quiet):
-            self._started_late += quiet if self._fresh else 0.0
+            if self._fresh:
+                self._pace.started_late += quiet - digits
+            else:
+                self._pace.pause(without, self._packet_time.interval)
             return 0
-        self._missing += quiet
-        without = self._without_packets(quiet)
+        self._missing += quiet - digits
         packets = round(without / self._packet_time.interval)
         if self._packet_time.is_sure:
             self._packets += packets
         else:
             self._unmeasured += without
         return packets
+
+    def _digits(self, quiet: float) -> float:
+        """Seconds of a time without audio, as yet not counted, in which digits stood instead of it."""
+        return max(0.0, min(self._without_packets(quiet), self._receiver.event_receiver.time.seconds - self._pressed))
 
     def _without_packets(self, quiet: float) -> float:
         """Seconds of a time without packets whose own are missing: it begins with a packet, unless none came yet."""
@@ -431,11 +440,12 @@ class Presence:
 
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
-        if quiet <= SETTLED or self._quiet_from != self._gap_from:
+        digits = self._digits(quiet)
+        if quiet - digits <= SETTLED or self._quiet_from != self._gap_from:
             return self._quiet_from == self._gap_from
-        late = self._packet_time.dtx or self._had_events
+        late = self._packet_time.dtx or digits > 0
         settled = SETTLED_DTX if late else SETTLED_START if self._fresh else SETTLED
-        return quiet <= max(settled, _FEW * self._packet_time.interval)
+        return quiet <= max(settled, FEW * self._packet_time.interval)
 
     def _count_unmeasured(self) -> None:
         self._packets += round(self._unmeasured / self._packet_time.interval)
@@ -456,6 +466,7 @@ class Presence:
         if self._suppressed or not self._is_settled(quiet):
             self._owed += self._take_quiet(quiet, self._suppressed)
             self._quiet_from = now
+            self._pressed = self._receiver.event_receiver.time.seconds
             if self._suppressed:
                 self._gap_from = now
         self._count_unmeasured()
@@ -506,44 +517,38 @@ class Presence:
         self.look(now)
         active, excused, missing, gap = self._active, self._excused, self._missing, self._gap
         packets = self._packets + round(self._unmeasured / self._packet_time.interval)
+        restarts = self._pace.restarts
+        at_end = 0.0
         if self._since >= 0:
             active += now - self._since
+            restarts += self._receiver.restarts
             quiet = now - self._quiet_from
             if self._suppressed:
                 excused += quiet
             else:
-                gap = max(gap, now - self._gap_from)
-                if not self._is_settled(quiet):
-                    missing += quiet
-                    packets += round(self._without_packets(quiet) / self._packet_time.interval)
+                at_end = self._digits(quiet)
+                gap = max(gap, now - self._gap_from - at_end)
+                without = max(0.0, self._without_packets(quiet) - at_end)
+                if self._is_settled(quiet):
+                    at_end += without
+                else:
+                    missing += quiet - at_end
+                    packets += round(without / self._packet_time.interval)
         due = max(0.0, active - excused)
         missed = max(0, packets - self._received)
         interval = self._spacing()
         surplus = 0
         if interval and not excused and not self._packet_time.dtx:
-            short = self._short(due, missed, interval)
-            missing += short * interval
-            missed += short
-            # A packet that was discarded where the numbers start anew is no gap in them.
-            by_time = round((due - self._started_late) / interval)
-            missed += max(0, min(self._receiver.discards[REORDERED], by_time - packets - short))
             packets = round(due / interval)
             missed -= self._beyond(packets, missed - round(missing / interval))
-            surplus = self._surplus(due, interval)
+            missed += restarts  # what was discarded where the numbers start anew is no gap in them
+            short = self._pace.short(due, at_end + missed * interval, self._audio_time(interval), interval)
+            missing += short * interval
+            missed += short
+            surplus = self._pace.surplus(due, self._audio_time(interval), interval)
         present = max(0.0, due - missing) if self._received else 0.0
         rests = self._rests.until(now)
         return MediaTime(due, present, min(gap, active), packets, min(missed, packets), surplus, *rests)
-
-    def _short(self, due: float, missed: int, interval: float) -> int:
-        """Packets that the time demands and nothing else shows: a peer that sends too slowly, or too little in each.
-
-        Args:
-            due: seconds.
-            missed: packets that numbers and gaps show as missing.
-            interval: seconds of audio in one.
-        """
-        lacking = due - self._started_late - self._audio_time(interval) - missed * interval
-        return round(lacking / interval) if lacking > max(SETTLED, _PACE * due) else 0
 
     def _beyond(self, due: int, lost: int) -> int:
         """Packets of those lost by their numbers that were none of those due, where numbers run ahead of the time.
@@ -555,21 +560,9 @@ class Presence:
         numbered = self._numbered
         return round(lost * (1 - due / numbered)) if numbered > due and lost > 0 else 0
 
-    def _surplus(self, due: float, interval: float) -> int:
-        """Packets of audio beyond the time: a peer that sends too fast, or too much in each.
-
-        Args:
-            due: seconds.
-            interval: seconds of audio in one.
-        """
-        over = self._audio_time(interval) - due
-        return round(over / interval) if over > max(SETTLED_START, _PACE * due) else 0
-
     def _audio_time(self, interval: float) -> float:
         """Seconds of audio that came: by octets where the codec has a constant rate, else by packets."""
-        held = self._held_time()
-        events = self._receiver.event_packets  # a digit stands instead of audio
-        return max(0, self._received - events) * min(held or interval, interval) + events * interval
+        return self._pace.audio * min(self._held_time() or interval, interval)
 
     def _held_time(self) -> float:
         """Seconds of audio in one packet by its octets; 0.0 = they do not show it."""

@@ -125,8 +125,7 @@ class Receiver(DigitListener, FrameHolder):
         "_inband_slot",
         "_last_digit",
         "_late",
-        "_left_at",
-        "_left_ssrc",
+        "_left",
         "_noise_octets",
         "_noise_types",
         "_other_at",
@@ -156,6 +155,7 @@ class Receiver(DigitListener, FrameHolder):
         "noise_packets",
         "reception",
         "remote",
+        "restarts",
         "rtcp_mux",
         "sink",
         "srtp",
@@ -184,6 +184,8 @@ class Receiver(DigitListener, FrameHolder):
         """The present SSRC; None = none yet."""
         self.earlier = [0, 0, 0, 0, 0]
         """Of SSRCs that were replaced: received, expected, unique, reordered, loss runs."""
+        self.restarts = 0
+        """How often numbers started anew within an SSRC: the packet before each was discarded (RFC 3550 A.1)."""
         self._earlier_octets = 0
         self.jitter_max = 0.0
         """Seconds, of SSRCs that were replaced."""
@@ -223,8 +225,8 @@ class Receiver(DigitListener, FrameHolder):
         self._events: dict[int, int] = {}  # clock of each payload type of telephone-event
         self._dtmf_methods: tuple[str, ...] = ()
         self._candidates: dict[int, _Candidate] = {}
-        self._door_until = self._left_at = -1.0
-        self._left_ssrc = -1  # the source before the present one
+        self._door_until = -1.0
+        self._left = (-1, -1.0)  # the source before the present one, and when it was left
         self._tapped = False  # whether payloads are wanted, and not only counted
         self._echo_in_place = False  # payloads go straight back and nowhere else
         self._sampling = False
@@ -505,7 +507,7 @@ class Receiver(DigitListener, FrameHolder):
         """Whether an SSRC on probation is the source from now on."""
         if self.reception is None:
             return candidate.confirmed
-        if now < self._door_until and (ssrc != self._left_ssrc or now - self._left_at >= SSRC_QUIET):
+        if now < self._door_until and (ssrc != self._left[0] or now - self._left[1] >= SSRC_QUIET):
             return True  # but what the network delayed of the SSRC before is no return to it
         return candidate.confirmed and now - self.last_at >= SSRC_QUIET
 
@@ -524,7 +526,7 @@ class Receiver(DigitListener, FrameHolder):
         _, sequence_number, heard_at = packets[0]
         payload_type = packets[0][0][1] & 0x7F
         if self.reception is not None:
-            self._left_ssrc, self._left_at = self._ssrc, self.last_at
+            self._left = (self._ssrc, self.last_at)
             self._retire(self.reception)
             self.ssrc_changes += 1
             self.sink.restart()
@@ -586,6 +588,7 @@ class Receiver(DigitListener, FrameHolder):
                 self.suppressed_at = now  # a digit within the silence
             if reception.last_at != self._other_at:
                 self._audio_until = reception.last_at
+                self.event_receiver.time.follow(reception.last_at)
             self._other_at = now
             verdict = reception.count(sequence_number)  # events keep their timestamp: no jitter from them
         else:
@@ -618,6 +621,7 @@ class Receiver(DigitListener, FrameHolder):
             return
         if verdict == RESTARTED:
             self._thrown_ahead = 0  # what lies before a restart is no gap
+            self.restarts += 1
         reception = self.reception
         assert reception is not None
         reception.last_at = now
@@ -628,6 +632,7 @@ class Receiver(DigitListener, FrameHolder):
             self.event_packets += 1
             self.event_octets += end - start
             self.event_receiver.set_clock(event_clock, self._clock)
+            self.event_receiver.time.take(bytes(data[start:end]), timestamp, event_clock, now)
             # Even with a repeated sequence number: some phones do not count while a digit lasts.
             self._receive_event(bytes(data[start:end]), sequence_number, timestamp, now)
         elif payload_type not in self._codecs:

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from .digit_packet import CODE_OF, EVENTS, DigitKind, DigitPacket, Reformed, ToneSource
+from .event_time import EventTime
 
 QUEUE_BOUND = 1000
 """Digits and pauses that may wait in one sender: some 100 KB, and minutes of digits."""
@@ -508,6 +509,7 @@ class EventReceiver:
         "malformed",
         "refused",
         "repeated",
+        "time",
     )
 
     def __init__(self, clock_rate: int = 8000) -> None:
@@ -521,6 +523,8 @@ class EventReceiver:
         self._current: _Event | None = None  # the newest event, sounding or not
         self._interval = 0.0  # seconds of RTP time between the reports of the current event, 0 = not seen yet
         self._stands_still = False  # the peer has shown that it does not move the timestamp from press to press
+        self.time = EventTime()
+        """The time of events, known as digits or not."""
         self.copies = 0
         """Packets whose sequence number had come before."""
         self.malformed = 0
