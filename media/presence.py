@@ -13,7 +13,7 @@ sender reports (RFC 3550 6.4.1) count less than the time demands. A report of mo
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
 SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
-packets are compared with the time (`pace`). Where the packet time is known, what was due is the time in packets,
+packets are compared with the time (`audio/pace`). Where the packet time is known, what was due is the time in packets,
 whatever came. A peer that sends less audio than is due, in bursts or too slowly, has missed the rest; one that sends
 more than the time can play has a surplus, which a listener never hears. Events (RFC 4733), comfort noise that was not
 agreed and packets without payload are no audio. A digit may stand instead of audio, a second of it for each; beside
@@ -22,8 +22,8 @@ audio it changes nothing. Sans-IO: time is an argument.
 
 from typing import Final, NamedTuple
 
+from .audio.pace import FEW, SETTLED, SETTLED_START, Pace
 from .messages import ConfigureStream
-from .pace import FEW, SETTLED, SETTLED_START, Pace
 from .receiver import Receiver
 from .rtp.reception import Reception
 
@@ -320,7 +320,7 @@ class Presence:
         self._measure(self._octets_from, self._packets_from)
         self._suppressed = False
         self._pressed = receiver.event_receiver.time.seconds
-        self._pace.restarts -= receiver.restarts
+        self._pace.count(restarts=-receiver.restarts)
         self._fresh = True
         self._owed = 0
         self._said_ssrc = -1
@@ -331,7 +331,7 @@ class Presence:
         self.look(now)
         self._take_quiet(now - self._quiet_from, self._suppressed)
         self._active += now - self._since
-        self._pace.restarts += self._receiver.restarts
+        self._pace.count(restarts=self._receiver.restarts)
         octets, packets = self._receiver.audio()
         self._octets += octets - self._octets_from
         self._packets_of_octets += packets - self._packets_from
@@ -368,7 +368,7 @@ class Presence:
         if self._fresh:
             if not self._unique and not receiver.ssrc_changes:
                 sounded = receiver.event_receiver.time.seconds - self._pressed
-                self._pace.digits += max(0.0, min(sounded, begun - receiver.first_at))  # before any audio
+                self._pace.press(max(0.0, min(sounded, begun - receiver.first_at)))  # before any audio
                 begun = receiver.first_at
                 if not known and new >= _ENOUGH:
                     self._packet_time.take_arrivals((last - begun) / (new - 1))
@@ -388,7 +388,7 @@ class Presence:
         self._received += max(0, new - empty)
         self._unique, self._expected, self._owed = unique, expected, 0
         self._not_audio, self._noise = not_audio, noise
-        self._pace.audio += max(0, audio)
+        self._pace.count(audio=max(0, audio))
         pressed = receiver.event_receiver.time
         self._pressed = pressed.seconds if last == receiver.last_at else pressed.before
         self._quiet_from = self._gap_from = last
@@ -413,11 +413,11 @@ class Presence:
         digits = self._digits(quiet)
         begun = self._quiet_from + quiet
         self._gap = max(self._gap, begun - self._gap_from - digits)
-        self._pace.digits += digits
+        self._pace.press(digits)
         without = max(0.0, self._without_packets(quiet) - digits)
         if self._is_settled(quiet):
             if self._fresh:
-                self._pace.started_late += quiet - digits
+                self._pace.start_late(quiet - digits)
             else:
                 self._pace.pause(without, self._packet_time.interval)
             return 0

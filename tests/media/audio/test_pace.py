@@ -4,9 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from sipswarm.media.pace import CLOCKS, Pace, beyond
-
-from .test_presence import Sent, played, stream
+from sipswarm.media.audio.pace import CLOCKS, Pace, beyond
+from tests.media.test_presence import Sent, played, stream
 
 
 def test_what_counts_of_a_value_grows_with_it_and_is_all_of_it_from_twice_the_bound_on() -> None:

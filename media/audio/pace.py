@@ -45,6 +45,32 @@ class Pace:
         self.restarts = 0
         """Packets that were discarded because the numbers started anew with them (RFC 3550 A.1)."""
 
+    def count(self, audio: int = 0, restarts: int = 0) -> None:
+        """Count packets.
+
+        Args:
+            audio: of audio that came.
+            restarts: discarded ones with which the numbers started anew; negative = they came before media was due.
+        """
+        self.audio += audio
+        self.restarts += restarts
+
+    def press(self, seconds: float) -> None:
+        """Count time in which digits stood instead of audio.
+
+        Args:
+            seconds: of them.
+        """
+        self.digits += seconds
+
+    def start_late(self, seconds: float) -> None:
+        """Count time before the first packet that is no missing media.
+
+        Args:
+            seconds: of it.
+        """
+        self.started_late += seconds
+
     def pause(self, seconds: float, interval: float) -> None:
         """Count a pause.
 
