@@ -5,6 +5,7 @@ that no packet is lost without a count and a peer that moves its port is heard. 
 without where more than a share of those of this process is in use. Who may send is not decided here.
 """
 
+import contextlib
 import resource
 import select
 import socket
@@ -73,5 +74,6 @@ class Beside:
         sock, self.sock = self.sock, None
         if sock is not None:
             self._forget(sock)
-            sock.connect(sock.getsockname())  # nobody else sends from there
+            with contextlib.suppress(OSError):
+                sock.connect(sock.getsockname())  # nobody else sends from there
         return sock

@@ -68,6 +68,8 @@ class Shared:
     """End that."""
     announced: AnnouncedAddresses = field(default_factory=AnnouncedAddresses)
     destinations: Destinations = field(default_factory=Destinations)
+    beside: "set[StreamEndpoint]" = field(default_factory=set)
+    """Those that have a socket beside their RTP socket."""
 
 
 class StreamEndpoint:
@@ -319,7 +321,7 @@ class StreamEndpoint:
         locked = self._lock.locked
         if locked is None or (self._send_from is self.rtp_socket and self.destination.address != locked):
             return
-        if not self._beside.open(self.take_beside):
+        if not self._has_beside():
             return
         with contextlib.suppress(OSError):
             self.rtp_socket.connect(locked)
@@ -342,11 +344,18 @@ class StreamEndpoint:
         destination = self.destination.address
         if self._connected or destination is None:
             return
-        if self._send_from is self.rtp_socket and self._beside.open(self.take_beside):
+        if self._send_from is self.rtp_socket and self._has_beside():
             with contextlib.suppress(OSError):
                 self.rtp_socket.connect(destination)
                 self._connected = destination
                 self.sender.send = self.rtp_socket.send
+
+    def _has_beside(self) -> bool:
+        """Have a socket beside the RTP socket; whether there is one."""
+        if not self._beside.open(self.take_beside):
+            return False
+        self._shared.beside.add(self)
+        return True
 
     def _disconnect(self) -> None:
         if self._connected:
@@ -411,13 +420,20 @@ class StreamEndpoint:
 
     def stand_alone(self, now: float) -> None:
         """Take everything by the RTP socket again, for good, and what has come beside it."""
-        self._read_peer(now)
-        self._disconnect()
+        self._shared.beside.discard(self)
+        try:
+            self._read_peer(now)
+        finally:
+            self._disconnect()
+            self._end_beside(now)
+
+    def _end_beside(self, now: float) -> None:
         sock = self._beside.end()
-        if sock is not None:
-            with sock:
-                for _ in range(_DRAIN // _READ_AT_ONCE):
-                    self._read_unconnected(sock, now)
+        if sock is None:
+            return
+        with sock:
+            for _ in range(_DRAIN // _READ_AT_ONCE):
+                self._read_unconnected(sock, now)
 
     def _expose(self) -> None:
         """Have the engine read in its own loop as long as the kernel checks the source."""

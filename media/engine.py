@@ -345,7 +345,9 @@ class MediaEngine:
         try:
             return self._bound(owner, command, opened, taken, now)
         except NoDescriptor:
-            for each in self._endpoints.values():
+            if not self._shared.beside:
+                raise
+            for each in tuple(self._shared.beside):
                 self._context.attempt(_PACKET, each.stand_alone, now)
             return self._bound(owner, command, opened, taken, now)
 

@@ -237,3 +237,24 @@ def test_a_stream_that_finds_no_descriptor_gets_those_beside_the_sockets_of_othe
     scene.talk(0, 50)
     scene.talk(1, 50)
     assert scene.close().packets_received == 150
+
+
+def test_a_stream_that_fails_at_its_end_leaves_no_descriptor(
+    scene_at: Callable[[], Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    scene = scene_at()
+    peers = len(scene.peers) + 2  # two epoll objects
+    scene.talk(0, 20)
+    scene.send(scene.peers[0])
+    endpoint = scene.engine._endpoints[1, 1]
+
+    def broken(*_: object) -> bool:
+        raise RuntimeError("a sink of the user")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(endpoint._receiver), "receive", broken)
+        with pytest.raises(RuntimeError):
+            endpoint.stand_alone(scene.world.now)
+    assert not scene.engine._shared.beside
+    assert len(os.listdir("/proc/self/fd")) == before + peers + 2
