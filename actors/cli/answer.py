@@ -12,17 +12,17 @@ from pathlib import Path
 import click
 
 from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, ServerConfig, checked_advertise
-from .configuration import Verb
+from .configuration import Verb, overruled
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .progress import choose_progress
 from .terminal import echo
-from .values import DEFAULT_METRICS, SipUri, check_audio
+from .values import DEFAULT_METRICS, SipUri, check_audio, filled_option
 
 
 @click.command(cls=Verb)
 @options(CalleeOptions)
 @options(AnswerConfig)
-@click.option(
+@filled_option(
     "--register",
     type=SipUri(),
     default="",
@@ -53,6 +53,12 @@ def answer(
         raise click.UsageError(
             f"--status {config.status}: a call is answered with 200; write 200, or 300 to 699 to refuse"
         )
+    for option in ("media", "dtmf_echo", "hangup_after") if config.status >= 300 else ():
+        if overruled(option, "status") and not (option == "media" and config.media == "none"):
+            name = option.replace("_", "-")
+            raise click.UsageError(
+                f"--{name} is for calls that are answered, and --status {config.status} refuses each; drop one of them"
+            )
     check_audio(config.media, settings.codecs)
     config = replace(config, allow=callee.networks)
     if register:

@@ -14,11 +14,11 @@ from ..transport.local_addresses import LocalAddresses
 from .configuration import Verb
 from .options import CallerOptions, CallOptions, cdr_option, options
 from .target import checked_hop, complete
-from .values import check_audio
+from .values import check_audio, filled_argument
 
 
 @click.command(cls=Verb)
-@click.argument("to")
+@filled_argument("to")
 @options(CallOptions)
 @options(CallerOptions)
 @options(CallSettings)

@@ -23,6 +23,7 @@ from ..transport import tls
 from ..transport.certificate_dates import shown_date
 from .loads.first_message import first_message
 from .terminal import echo
+from .values import filled_argument
 
 MARK: Final = "sipswarm.check"
 PORT_REST: Final = 5.0
@@ -36,7 +37,7 @@ DESCRIPTORS: Final = 64
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("verb", type=click.Choice(["load", "answer", "robot", "probe"]))
+@filled_argument("verb", type=click.Choice(["load", "answer", "robot", "probe"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:

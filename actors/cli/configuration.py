@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..host.named_files import read_octets
 from .loads import sipp_options
 from .terminal import echo
-from .values import FilePath
+from .values import FilePath, FilledOption
 
 PREFIX: Final = "SIPSWARM_"
 DEFAULT_FILE: Final = Path("sipswarm.toml")
@@ -45,7 +45,7 @@ class Verb(click.Command):
         for option in _options(self):
             option.envvar = f"{PREFIX}{_long(option).upper().replace('-', '_')}"
         self.params += [
-            click.Option(
+            FilledOption(
                 ["--config"],
                 type=FilePath("give a TOML file that you may read", dir_okay=False),
                 is_eager=True,
@@ -97,6 +97,22 @@ def given(name: str) -> bool:
 def given_in_file(name: str) -> bool:
     """Whether the option of the running verb has its value from the configuration file."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+
+
+def overruled(name: str, by: str) -> bool:
+    """Whether an option has no effect because another one of the running verb has a value.
+
+    Only where its value comes from the same source as that of the other one, or from a stronger one: a flag may
+    overrule a file.
+
+    Args:
+        name: the option without effect.
+        by: the other one.
+    """
+    strength = list(SOURCES)
+    sources = (click.get_current_context().get_parameter_source(each) for each in (name, by))
+    mine, other = (strength.index(each or ParameterSource.DEFAULT) for each in sources)
+    return mine <= other < strength.index(ParameterSource.DEFAULT)
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from ..config import CALLS, AnswerConfig, CallSettings, Listener, LoadConfig, No
 from .configuration import Verb
 from .load import default_folder
 from .options import RunOptions, need_descriptors, options, out_option, run_options
-from .values import DEFAULT_METRICS, Number, type_of
+from .values import DEFAULT_METRICS, Number, filled_option, type_of
 
 LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
 HOLD: Final = 4.0
@@ -24,8 +24,8 @@ HOLD: Final = 4.0
 
 
 @click.command(cls=Verb)
-@click.option("-m", "--calls", type=type_of(CALLS), default=1000, show_default=True, help="Number of calls.")
-@click.option(
+@filled_option("-m", "--calls", type=type_of(CALLS), default=1000, show_default=True, help="Number of calls.")
+@filled_option(
     "-r",
     "--rate",
     type=Number(0, 10_000, min_open=True),

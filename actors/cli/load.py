@@ -23,7 +23,7 @@ from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
-from .configuration import Verb, given, given_in_file
+from .configuration import Verb, given, given_in_file, overruled
 from .loads.builtin import sd_option
 from .options import (
     CallerOptions,
@@ -34,7 +34,7 @@ from .options import (
     out_option,
     run_options,
 )
-from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
+from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio, filled_argument
 
 _logger = logging.getLogger(__name__)
 TALK_TIME: Final = 60.0
@@ -71,7 +71,7 @@ class LoadOptions:
 
 
 @click.command(cls=Verb)
-@click.argument("target")
+@filled_argument("target")
 @options(LoadConfig)
 @options(LoadOptions)
 @sd_option
@@ -156,6 +156,9 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
 
     if config.profile and own.profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
+    for name in ("ramp", "profile"):
+        if overruled("rate", name):
+            raise click.UsageError(f"--{name} is instead of -r, which would have no effect; give one of them")
     if own.stop_file is not None:
         stop_file.check(own.stop_file)
     if not config.calls and not config.duration and own.profile is None:

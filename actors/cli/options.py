@@ -38,7 +38,17 @@ from ..host.descriptors import need_for_node
 from ..transport.names.addresses import ip_version
 from .configuration import given
 from .password import read_password
-from .values import AudioFile, Codecs, FilePath, ListenAddress, MetricsAddress, MetricsPlace, Network, type_of
+from .values import (
+    AudioFile,
+    Codecs,
+    FilePath,
+    ListenAddress,
+    MetricsAddress,
+    MetricsPlace,
+    Network,
+    filled_option,
+    type_of,
+)
 
 DEFAULT_LISTENER: Final = Listener("udp", "127.0.0.1", 5070)
 _TRANSPORT: Final = OneOf(("udp", "tcp", "tls"))
@@ -120,7 +130,7 @@ def _option(
     kind = type_of(declared.check)
     if declared.many:
         shown = declared.shown if isinstance(declared.shown, str) else False
-        return click.option(*names, type=kind, multiple=True, show_default=shown, help=about)
+        return filled_option(*names, type=kind, multiple=True, show_default=shown, help=about)
     default = field.default if declared.written is None else declared.written
     shown = declared.shown if isinstance(declared.shown, str) else declared.shown and default not in ("", None)
     if given is not None:
@@ -129,7 +139,7 @@ def _option(
         default, shown = None, declared.shown if isinstance(declared.shown, str) else False
     elif declared.by_cores is not None:
         default = declared.by_cores(len(os.sched_getaffinity(0)))
-    return click.option(*names, type=kind, default=default, show_default=shown, help=about)
+    return filled_option(*names, type=kind, default=default, show_default=shown, help=about)
 
 
 def _record(kind: type[Any], values: dict[str, Any]) -> Any:
@@ -359,13 +369,13 @@ class CallOptions(ProgressOptions):
     )
 
 
-cdr_option = click.option(
+cdr_option = filled_option(
     "--cdr",
     type=FilePath("give a file in a folder that can be written to", dir_okay=False, readable=False),
     default=None,
     help="Append a line of JSON for each ended call; reopened on SIGHUP.",
 )
-out_option = click.option(
+out_option = filled_option(
     "--out",
     type=FilePath("give a folder that can be written to", file_okay=False, readable=False),
     default=None,

@@ -16,11 +16,11 @@ from .check import asked
 from .configuration import Verb, given
 from .loads.builtin import sd_option
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
-from .values import DEFAULT_METRICS, check_audio
+from .values import DEFAULT_METRICS, check_audio, filled_argument
 
 
 @click.command(cls=Verb)
-@click.argument("file", required=False, default="")
+@filled_argument("file", required=False, default="")
 @options(CalleeOptions)
 @options(RobotConfig)
 @sd_option

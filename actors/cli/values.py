@@ -1,19 +1,22 @@
 """The kinds of values that options take, each read in one place, with errors that name the fix.
 
 Each class reads one form of text; `type_of` finds the class for a kind of `config`. Some values may be read already,
-such as a default; they pass as they are. A fault must become an error with the fix, never an exception of a library.
+such as a default; they pass as they are. An empty value is refused before it is read. A fault must become an error with
+the fix, never an exception of a library.
 """
 
 import ipaddress
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.headers import key_of
@@ -588,3 +591,56 @@ def type_of(check: object) -> click.ParamType[Any] | None:
         case config.Flag():
             return None
     raise TypeError(f"{check!r} is no kind of value")
+
+
+MAY_BE_EMPTY: Final = frozenset(("-key", "-set"))
+"""Options of a name and a text; the text may be empty, the name not."""
+
+
+class _Filled(click.Parameter):
+    """A parameter that takes no empty value, which is most often a variable of a shell script that is not set.
+
+    As a value it would switch off what the parameter is for, such as an expectation. A variable `SIPSWARM_…` that is
+    empty counts as not set.
+    """
+
+    def consume_value(self, ctx: click.Context, opts: Any) -> tuple[Any, ParameterSource]:
+        """Return the value as it was written, and where.
+
+        Raises:
+            click.BadParameter: it is empty, or only blanks.
+        """
+        value, source = super().consume_value(ctx, opts)
+        defaults = (ParameterSource.DEFAULT, ParameterSource.PROMPT)
+        if source not in defaults and _has_empty(value, pairs=not MAY_BE_EMPTY.isdisjoint(self.opts)):
+            raise click.BadParameter("it is empty; give a value, or leave it out", ctx, self)
+        return value, source
+
+
+class FilledOption(_Filled, click.Option):
+    """An option that takes no empty value."""
+
+
+class FilledArgument(_Filled, click.Argument):
+    """An argument that takes no empty value."""
+
+
+def _has_empty(value: Any, *, pairs: bool) -> bool:
+    """Whether a value, or one of several, is empty or only blanks.
+
+    Args:
+        pairs: each of them is a name and a text, of which only the name counts.
+    """
+    if isinstance(value, str):
+        return not value.strip()
+    if not isinstance(value, tuple | list):
+        return False
+    if pairs:
+        return any(_has_empty(each[:1] or "", pairs=False) for each in value)
+    return any(_has_empty(each, pairs=False) for each in value)
+
+
+filled_option: Final[Callable[..., Callable[..., Any]]] = partial(click.option, cls=FilledOption)
+"""As `click.option`; every option of every verb that has a value is made by it."""
+filled_argument: Final[Callable[..., Callable[..., Any]]] = partial(click.argument, cls=FilledArgument)
+"""As `click.argument`."""

@@ -3,6 +3,7 @@
 import click
 
 from ..terminal import echo
+from ..values import filled_option
 
 
 def _print(ctx: click.Context, parameter: click.Parameter, name: str | None) -> None:
@@ -14,7 +15,7 @@ def _print(ctx: click.Context, parameter: click.Parameter, name: str | None) -> 
         ctx.exit()
 
 
-sd_option = click.option(
+sd_option = filled_option(
     "-sd",
     metavar="NAME",
     is_eager=True,

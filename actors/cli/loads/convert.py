@@ -8,11 +8,12 @@ import click
 from ...sipp import conversion, program_reader, scenario_file
 from ...sipp.faults import ScenarioFileError
 from ..terminal import echo
+from ..values import filled_argument, filled_option
 
 
 @click.command()
-@click.argument("file")
-@click.option(
+@filled_argument("file")
+@filled_option(
     "-key",
     "keys",
     type=click.Tuple([str, str]),

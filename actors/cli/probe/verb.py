@@ -14,7 +14,7 @@ from ..configuration import Verb
 from ..options import CallerOptions, ProgressOptions, options
 from ..target import complete
 from ..terminal import echo
-from ..values import FilePath, MetricsAddress, MetricsPlace
+from ..values import FilePath, MetricsAddress, MetricsPlace, filled_argument, filled_option
 from .modules import module_of, read_modules
 
 DEFAULT_PORT: Final = "9115"
@@ -45,13 +45,13 @@ class ServiceOptions:
 
 
 @click.command(cls=Verb)
-@click.argument("target", required=False, default="")
+@filled_argument("target", required=False, default="")
 @options(ProbeChecks)
 @options(CallerOptions)
 @options(CallSettings, requests="each request")
 @options(ServiceOptions)
 @options(ProgressOptions)
-@click.option(
+@filled_option(
     "--serve",
     type=MetricsPlace(),
     is_flag=False,
@@ -60,7 +60,7 @@ class ServiceOptions:
     show_default=True,
     help=f"Serve /probe, /metrics and /healthz at this address; 127.0.0.1:{DEFAULT_PORT} where none is given.",
 )
-@click.option(
+@filled_option(
     "--modules",
     type=FilePath("give a TOML file that you may read", dir_okay=False),
     default=None,
@@ -99,6 +99,8 @@ def probe(
         return run_once(target, own, is_quiet=progress.quiet, as_object=service.json)
     if target and serve.port >= 0:
         raise click.UsageError("with --serve each request names its target; drop TARGET")
+    if service.json and serve.port >= 0:
+        raise click.UsageError("--json prints the result of one probe, and --serve prints none; drop --json")
     if settings.sip_trace and serve.port >= 0:
         raise click.UsageError("--sip-trace is a file of one probe; &debug=true shows the messages of a call")
     if asked():

@@ -28,8 +28,6 @@ OF_RELAYS: Final = ("rtp_ports", "max_calls")
 """Those of them that a proxy has, because it may relay media."""
 OF_PROXIES: Final = ("registrar", "record_route", "relay_media", "relay_timeout", "auth", "any_from", "next_hop")
 """Options that a registrar does not have."""
-NAMING: Final = ("users", "file", "next_hop")
-"""Options that are off without a value."""
 LEAST_SPAN: Final = 2
 """Distance of the first and the last RTP port at least, where media is relayed: two pairs."""
 
@@ -51,7 +49,6 @@ def registrar(callee: CalleeOptions, config: ServerConfig, settings: NodeSetting
       sipswarm registrar --listen udp:127.0.0.1:5060 --listen tcp:127.0.0.1:5060 --file bindings --expires 30s:5m:1h
       sipswarm registrar --redirect
     """
-    _refuse_empty(config)
     return _run("registrar", callee, replace(config, registrar=True), settings, running)
 
 
@@ -72,7 +69,6 @@ def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, r
       sipswarm proxy --listen udp:127.0.0.1:5060 --next-hop sip:192.0.2.1 --send-to 192.0.2.0/24
       sipswarm proxy --listen udp:192.168.1.5:5060 --registrar --relay-media --rtp-ports 20000-21998
     """
-    _refuse_empty(config)
     if config.auth and not config.users:
         raise click.UsageError("--auth needs the passwords of the users; give --users FILE too")
     if config.any_from and not config.auth:
@@ -101,18 +97,6 @@ def proxy(callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, r
 def _is_given(name: str) -> bool:
     """Whether an option stands on the command line."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def _refuse_empty(config: ServerConfig) -> None:
-    """See that no option was given without its value, as by a variable of the shell that is not set.
-
-    Raises:
-        UsageError: the server would run as if the option were not there.
-    """
-    for name in NAMING:
-        if _is_given(name) and not getattr(config, name):
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} '' names nothing; give its value, or leave the option out")
 
 
 def _run(verb: str, callee: CalleeOptions, config: ServerConfig, settings: NodeSettings, running: RunOptions) -> int:

@@ -216,3 +216,18 @@ async def _read_keys() -> int:
         await both.wait()
     keyboard.close()
     return 0 if keys == ["+", "q"] else 2
+
+
+def test_a_ramp_of_the_command_line_overrules_a_rate_of_the_file_and_not_the_other_way_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sipswarm.toml").write_text("[load]\nrate = 5\n")
+    assert main(["check", "load", "127.0.0.1", "-m", "9", "--ramp", "1:2/60s"]) == 0
+    (tmp_path / "sipswarm.toml").write_text('[load]\nramp = ["1:2/60s"]\n')
+    capsys.readouterr()
+    assert main(["check", "load", "127.0.0.1", "-m", "9", "-r", "5"]) == 2
+    assert "--ramp is instead of -r, which would have no effect" in capsys.readouterr().err
+    (tmp_path / "sipswarm.toml").write_text('[load]\nrate = 5\nramp = ["1:2/60s"]\n')
+    assert main(["check", "load", "127.0.0.1", "-m", "9"]) == 2
+    assert "--ramp is instead of -r, which would have no effect" in capsys.readouterr().err
