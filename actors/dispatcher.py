@@ -19,7 +19,7 @@ from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.transaction import stateless
 
 from .bus.link import Channel, RouterLink, Surroundings
-from .bus.messages import Prepared, Quarantined, SendFailed, SendSip, SipReceived
+from .bus.messages import Prepared, Quarantined, SendFailed, SendSip, SipReceived, StoodStill
 from .bus.slots import slot_of
 from .config import NodeConfig, is_wildcard
 from .diagnosis.request_loss import Loss, is_told
@@ -52,11 +52,16 @@ RETRY_AFTER = (5, 30)
 
 
 class _Pace:
-    """Decides whether datagrams come so fast that sockets are read on the tick. Pure: times are monotonic seconds."""
+    """Decides whether datagrams come so fast that sockets are read on the tick. Pure: times are monotonic seconds.
 
-    __slots__ = ("_count", "_empty_ticks", "_started")
+    Args:
+        look: called before a socket is read; see `Pulse.look`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_count", "_empty_ticks", "_started", "look")
+
+    def __init__(self, look: Callable[[float], None]) -> None:
+        self.look = look
         self._started = 0.0
         self._count = 0
         self._empty_ticks = 0
@@ -113,8 +118,10 @@ class Dispatcher:
         self._on_ready = on_ready
         self._config = config
         self._ready = False
+        pulse = surroundings.pulse_of_process()
+        pulse.attend(self._tell_standstill)
         self._ticking: asyncio.TimerHandle | None = None
-        self._pace = _Pace()
+        self._pace = _Pace(pulse.look)
         self._wildcard = [is_wildcard(each.host) for each in config.listeners]
         self._pollers = {
             index: select.epoll() for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM
@@ -276,7 +283,12 @@ class Dispatcher:
         for poller in self._pollers.values():
             self._loop.remove_reader(poller.fileno())
 
+    def _tell_standstill(self, stood: StoodStill) -> None:
+        """Tell every call worker, before what is read now."""
+        self._link.broadcast((stood,))
+
     def _on_readable(self, index: int) -> None:
+        self._pace.look(self._loop.time())
         count = self._read(index)
         self._batches.flush()
         if self._pace.is_busy(count, self._loop.time()):
@@ -284,6 +296,7 @@ class Dispatcher:
             self._ticking = self._loop.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:
+        self._pace.look(self._loop.time())
         count = 0
         for index in self._pollers:
             count += self._read(index)
@@ -347,6 +360,7 @@ class Dispatcher:
 
     def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
         """A message came on a connection: it joins the batch of this turn of the loop or of the tick."""
+        self._pace.look(self._loop.time())
         poison = self._gate.poison
         poison.box.begin(data)
         record = SipReceived(listener, flow, host, port, data, local)

@@ -20,6 +20,7 @@ from sipswarm.media.messages import CloseStream, StreamStatistics
 from sipswarm.media.sources import prepare
 
 from .bus.link import Channel, RouterLink, Surroundings
+from .bus.messages import StoodStill
 from .config import NodeConfig
 from .counting.totals import SeriesRow
 from .diagnosis.crash_log import CrashLog
@@ -58,6 +59,8 @@ class MediaWorker:
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         self._settled = False
+        self._pulse = surroundings.pulse_of_process()
+        self._pulse.attend(self._tell_standstill)
         self._backlog: dict[int, deque[Any]] = {}
         self._unclaimed: dict[int, set[int]] = {}
         """Streams that the next incarnation of their call worker has sent no command to, by slot."""
@@ -181,6 +184,7 @@ class MediaWorker:
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
         now = time.monotonic()
+        self._pulse.look(now)
         handle, owner = self.engine.handle, channel.slot
         unclaimed = self._unclaimed.get(owner)
         if unclaimed:
@@ -189,13 +193,24 @@ class MediaWorker:
             self._attempt(_FAILED, handle, owner, record, now)
 
     def _on_readable(self) -> None:
-        self._attempt(_FAILED, self.engine.on_readable, time.monotonic())
+        now = time.monotonic()
+        self._pulse.look(now)
+        self._attempt(_FAILED, self.engine.on_readable, now)
         self._flush()
 
     def _on_tick(self) -> None:
         self._timer = self._armed = None
-        self._attempt(_FAILED, self.engine.on_tick, time.monotonic())
+        now = time.monotonic()
+        self._pulse.look(now)
+        self._attempt(_FAILED, self.engine.on_tick, now)
         self._flush()
+
+    def _tell_standstill(self, stood: StoodStill) -> None:
+        """Tell every call worker, before the events of what is read now."""
+        for waiting in self._backlog.values():
+            if len(waiting) >= BACKLOG:
+                self._drop_one(waiting)
+            waiting.append(stood)
 
     def _flush(self) -> None:
         """Send the events of the engine and arm the one timer."""

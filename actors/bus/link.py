@@ -33,6 +33,7 @@ from .bound_path import BoundPath
 from .channel import Channel
 from .link_counts import LinkCounts
 from .messages import Hello, Probe, Probed, Welcome
+from .standstills import Pulse
 from .unsent import Unsendable
 from .watch import Watch
 
@@ -89,6 +90,12 @@ class Surroundings(NamedTuple):
     loop: asyncio.AbstractEventLoop
     box: BlackBox | None = None
     """The black box of the process; None = each role makes one, which nothing reads."""
+    pulse: Pulse | None = None
+    """Shows when the process stood still; None = nothing does, because the process is a user's."""
+
+    def pulse_of_process(self) -> Pulse:
+        """Return the pulse, or one that never beats."""
+        return self.pulse or Pulse()
 
 
 class _Link:

@@ -47,6 +47,18 @@ class Probed(NamedTuple):
     """As in the `Probe`; records before the frame that came too early."""
 
 
+# The links to a call worker, from the dispatcher and from a media worker.
+
+
+class StoodStill(NamedTuple):
+    """The process that sends it stood still; comes before anything that it read afterwards."""
+
+    since: float
+    """Monotonic time at which it did not do what was due."""
+    until: float
+    """Monotonic time at which it went on."""
+
+
 # The sip link, from the dispatcher to a call worker.
 
 
@@ -315,6 +327,10 @@ class CallFinished(NamedTuple):
     """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
     data_line: int = 0
     """Line in the file of `--data` of the row that the arrival has; 0 = none."""
+    stood_still: float = 0.0
+    """Seconds from the begin of the call to its row in which its call worker or the dispatcher stood still."""
+    media_stood_still: float = 0.0
+    """The same of the media worker of its streams."""
 
 
 class CallSlice(NamedTuple):

@@ -34,6 +34,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     2: messages.Welcome,
     3: messages.Probe,
     4: messages.Probed,
+    5: messages.StoodStill,
     # sip link
     10: messages.SipReceived,
     12: messages.SendSip,

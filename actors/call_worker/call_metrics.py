@@ -14,6 +14,7 @@ from sipswarm.media.totals import DUPLICATE
 from sipswarm.sipcore.session.events import Cause
 
 from ..bus.messages import PHRASE_LENGTH, CallFinished
+from ..bus.standstills import Pulse, Standstills
 from ..call.state import TRANSPORT_FAILED, CallTimes, State
 from ..counting.labels import FAILURES, OTHER
 from ..counting.labels import OUTCOMES as OUTCOME_LABELS
@@ -134,15 +135,18 @@ class CallMetrics:
 
     Args:
         slices: count the calls that this process places while they live.
+        pulse: of the process; None = it has none.
     """
 
-    __slots__ = ("_totals", "_unread_dropped", "media", "slices")
+    __slots__ = ("_totals", "_unread_dropped", "media", "slices", "standstills")
 
-    def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
+    def __init__(self, totals: Totals, slices: CallSlices | None = None, pulse: Pulse | None = None) -> None:
         self._totals = totals
         self.media = MediaFailures(totals)
         """Counts refusals of the media workers."""
         self.slices = slices or CallSlices(None)
+        self.standstills = Standstills(pulse)
+        """Of this process, and of those that its calls need."""
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
 
     def attempt(self, scenario: str, role: str, now: float) -> None:
@@ -349,7 +353,14 @@ class CallMetrics:
             planned=-1.0 if planned is None else planned.at,
             data_line=0 if planned is None else planned.line,
             **media_of(call.all_statistics)._asdict(),
+            **self.standstills.columns(times.begun, now, _media_workers(call)),
         )
+
+
+def _media_workers(call: Call) -> set[int]:
+    """Return the media workers that have the streams of a call, or would have had them."""
+    media = call.actor.media
+    return {media.demand.worker, *(line.worker for line in media.lines)}
 
 
 def _own_fault(row: CallFinished) -> str:

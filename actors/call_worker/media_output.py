@@ -18,6 +18,8 @@ from sipswarm.media.messages import CloseStream
 from sipswarm.media.refusal import Refusal
 
 from ..bus.link import DealerLink, Surroundings
+from ..bus.messages import StoodStill
+from ..bus.standstills import Standstills
 from ..diagnosis.failure_reasons import with_detail
 from ..runtime.outbox import Outbox
 
@@ -58,6 +60,7 @@ class MediaOutput:
         endpoints: of the media workers.
         slot: of the call worker.
         outbox: holds the waiting commands.
+        standstills: takes those of the media workers.
         on_events: called with events of the streams.
         on_welcome: called when another media worker is linked.
         on_gone: called with the index of a media worker that is gone; the owners of its streams have lost them.
@@ -72,6 +75,7 @@ class MediaOutput:
         endpoints: Sequence[str],
         slot: int,
         outbox: Outbox[Any],
+        standstills: Standstills,
         *,
         on_events: Callable[[list[Any]], None],
         on_welcome: Callable[[], None],
@@ -80,6 +84,7 @@ class MediaOutput:
         lose: Callable[[int, int, str], None],
     ) -> None:
         self._on_events = on_events
+        self._standstills = standstills
         self._on_welcome = on_welcome
         self._on_gone = on_gone
         self._workers = outbox.workers
@@ -202,12 +207,20 @@ class MediaOutput:
 
     def _on_records(self, worker: int, channel: object, records: list[Any]) -> None:
         self._workers.heard(worker)
+        if any(record.__class__ is StoodStill for record in records):
+            records = self._without_standstills(worker, records)
         if self._unanswered:
             for record in records:
                 self._unanswered.pop(record.stream_id, None)
         if any(record.__class__ is media.DtmfReceived for record in records):
             self._links[worker].acknowledge_soon()
         self._on_events(records)
+
+    def _without_standstills(self, worker: int, records: list[Any]) -> list[Any]:
+        for record in records:
+            if record.__class__ is StoodStill:
+                self._standstills.add(record, worker)
+        return [record for record in records if record.__class__ is not StoodStill]
 
     def _on_linked(self, worker: int) -> None:
         """Take the link to a media worker; where its death is not known yet, the streams of the one before are lost."""

@@ -15,7 +15,7 @@ from sipswarm.sipcore.message.hop import Hop, bracketed
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.dialog import session_key
 
-from ..bus.messages import SendFailed, SipReceived
+from ..bus.messages import SendFailed, SipReceived, StoodStill
 from ..call.actor import CallActor
 from ..counting.totals import Totals
 from ..runtime.actor_loop import ActorLoop
@@ -36,11 +36,11 @@ class SipInput:
     Args:
         output: has the local listeners, and the recorder of messages.
         remarks: those of the outbox, on the description of the message that is handled now.
-        on_lost: called with what the dispatcher could not send.
+        on_told: called with what the dispatcher could not send, and with each of its standstills.
     """
 
     __slots__ = (
-        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_poison", "_reader", "_remarks"),
+        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_told", "_output", "_poison", "_reader", "_remarks"),
         "_replacements",
     )
 
@@ -55,7 +55,7 @@ class SipInput:
         counters: SipCounters,
         totals: Totals,
         remarks: list[Remark],
-        on_lost: Callable[[SendFailed], None],
+        on_told: Callable[[SendFailed | StoodStill], None],
     ) -> None:
         self._actor_loop = actor_loop
         self._actors = actors
@@ -66,7 +66,7 @@ class SipInput:
         self._counters = counters
         self._poison = PoisonGate(actor_loop.box, totals)
         self._remarks = remarks
-        self._on_lost = on_lost
+        self._on_told = on_told
 
     def take(self, channel: object, records: list[Any]) -> None:
         """Handle records of the dispatcher, in the order in which they came."""
@@ -77,8 +77,8 @@ class SipInput:
 
     def _take(self, record: Any, now: float) -> None:
         if record.__class__ is not SipReceived:
-            if record.__class__ is SendFailed:
-                self._on_lost(record)
+            if record.__class__ in (SendFailed, StoodStill):
+                self._on_told(record)
             else:
                 self._replacements.on_record(record)
             return

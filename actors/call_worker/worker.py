@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, Prepared, Quarantined, Retire, SendFailed, SendSip
+from ..bus.messages import LoadFinished, Prepared, Quarantined, Retire, SendFailed, SendSip, StoodStill
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
@@ -96,7 +96,8 @@ class CallWorker:
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget, box=surroundings.box)
         self.tell = tell
-        self.metrics = CallMetrics(totals, CallSlices(tell if config.load is not None else None))
+        slices = CallSlices(tell if config.load is not None else None)
+        self.metrics = CallMetrics(totals, slices, surroundings.pulse)
         self._on_ready = on_ready
         counters = SipCounters(totals)
         self.actors = ActorTable()
@@ -179,6 +180,7 @@ class CallWorker:
             [config.endpoint(f"media-{worker}") for worker in range(config.media_workers)],
             slot,
             self._outbox,
+            self.metrics.standstills,
             on_events=self._on_media,
             on_welcome=self._check_ready,
             on_gone=self._on_media_gone,
@@ -228,7 +230,7 @@ class CallWorker:
             counters,
             totals,
             self._outbox.remarks,
-            self._on_lost,
+            self._on_told,
         )
 
         self._succession = Succession(
@@ -354,6 +356,13 @@ class CallWorker:
         self._succession.begin()
 
     # ---- losses, and reports of calls
+
+    def _on_told(self, record: SendFailed | StoodStill) -> None:
+        """Take what the dispatcher says of itself, and of the messages that it could not send."""
+        if isinstance(record, StoodStill):
+            self.metrics.standstills.add(record)
+        else:
+            self._on_lost(record)
 
     def _on_lost(self, failed: SendFailed) -> None:
         """Report a message that was not sent to its actor or the applications, unless another transport takes it.

@@ -97,6 +97,9 @@ REASONS: Final[dict[str, Reason]] = {
     "media_interrupted": Reason(
         _GENERATOR, "the media worker of the call was lost; its media went on at another one, with a gap"
     ),
+    "stood_still": Reason(
+        _GENERATOR, "a process of sipswarm stood still for more than 0.5 s of the call, which explains what it missed"
+    ),
     "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
     "media_failed": Reason(_GENERATOR, "a local media stream failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),

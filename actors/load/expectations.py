@@ -3,7 +3,8 @@
 The call worker that held the call and the tally that adds it up use the same function. So an expectation that was not
 checked is a failure and never a pass. The order is that of a call: a fault by itself, its final response, its duration,
 its digits, its media, and how its end was confirmed. The first that was missed is the failure. What a call misses that
-lost its media worker is no judgement of the other side, which got a re-INVITE or silence that was not planned.
+lost its media worker is no judgement of the other side, which got a re-INVITE or silence that was not planned. Nor is
+what a standstill of a process of ours explains.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ from sipswarm.media.messages import ONE_WAY_SHARE, UNREACHABLE_SHARE
 
 from ..bus.messages import CallFinished
 from ..config import CALL_METHOD, LoadConfig
-from ..diagnosis.failure_reasons import OF_CHALLENGES, Blame, blame_of, reason_of
+from ..diagnosis.failure_reasons import OF_CHALLENGES, REASONS, Blame, blame_of, reason_of
 
 AUDIBLE: Final = 0.5
 """Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
@@ -36,6 +37,21 @@ INTERRUPTED: Final = "media_interrupted"
 """What a call misses that had no media worker for a time."""
 LOST: Final = "media_lost"
 """What a call misses that had none at its end."""
+STOOD_STILL: Final = "stood_still"
+"""What a call misses because a process of ours stood still."""
+BY_MEDIA: Final = frozenset({"mos", "audio", "digits", "digits_not_sent"})
+"""What any standstill of its media worker explains, or of its call worker."""
+BY_SIGNALLING: Final = frozenset({"ended_early", "session_expired", "dialog_gone", "bye_refused", "lapsed"})
+"""What any standstill of its call worker or of the dispatcher explains."""
+BY_WAITING: Final = {
+    **dict.fromkeys(("timeout", "recv_timeout", "max_retrans"), True),
+    **dict.fromkeys(("no_ack", "bye_unanswered", "removal_unanswered"), False),
+}
+"""What a standstill explains that took `WAITED` of the time of waiting: the other side repeats what is not
+acknowledged. Whether that time is at most the call's; else it is `LONGEST_WAIT`."""
+WAITED: Final = 0.5
+LONGEST_WAIT: Final = 32.0
+"""Seconds for which requests and responses are repeated, 64*T1 (RFC 3261 section 17)."""
 NO_CALL: Final = "no_call"
 """The outcome of a run of a scenario that placed no call."""
 
@@ -56,7 +72,7 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
         or _missed_answer(row, load)
         or (_missed_within(row, load) or _missed_close(row, load) if answered else "")
     )
-    return _of_lost_media(row, failure, answered=answered) or failure
+    return _of_lost_media(row, failure, answered=answered) or _of_standstill(row, failure, load) or failure
 
 
 def _of_lost_media(row: CallFinished, failure: str, *, answered: bool) -> str:
@@ -69,6 +85,29 @@ def _of_lost_media(row: CallFinished, failure: str, *, answered: bool) -> str:
     if blame_of(failure) is Blame.SUT if failure else answered and row.media_moved:
         return LOST if row.media_lost else INTERRUPTED
     return ""
+
+
+def _of_standstill(row: CallFinished, failure: str, load: LoadConfig) -> str:
+    """Return the failure of a call instead of one of the other side that a standstill explains; empty = none."""
+    if not (row.stood_still or row.media_stood_still) or not failure or blame_of(failure) is not Blame.SUT:
+        return ""
+    return STOOD_STILL if _is_explained(row, failure, load) else ""
+
+
+def _is_explained(row: CallFinished, failure: str, load: LoadConfig) -> bool:
+    """Whether the failure follows from the standstills of the processes that the call needed."""
+    of_media = row.stood_still + row.media_stood_still
+    if failure in BY_MEDIA or failure not in REASONS:
+        return True
+    if failure in ("silent", "one_way") and not (row.rtp_sent and row.rtp_received):
+        due = max(row.media_due, row.duration)
+        return due <= of_media + _start(due)
+    if failure == "media_share":
+        return _media_time(row) + of_media + _start(row.media_due) >= load.media_share * row.media_due
+    if failure in BY_WAITING:
+        waited = min(row.ended - row.started, LONGEST_WAIT) if BY_WAITING[failure] else LONGEST_WAIT
+        return row.stood_still >= WAITED * waited
+    return failure in BY_SIGNALLING and row.stood_still > 0
 
 
 def _missed_answer(row: CallFinished, load: LoadConfig) -> str:

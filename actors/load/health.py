@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from ..bus import standstills
 from ..bus.messages import Snapshot
 from ..counting.table import EDGES
 
@@ -34,9 +35,8 @@ LOOP_LAG_LIMIT: Final = 0.05
 """Seconds that a timer of an event loop may be late."""
 LONGEST_GAP: Final = 3.0
 """Seconds between two snapshots of a process."""
-LONGEST_PAUSE: Final = 0.5
-"""Seconds for which a process may stand still once. After T1 peers repeat the requests that wait, and every delay that
-is measured in that time is its own (RFC 3261 section 17.1.1.2)."""
+LONGEST_PAUSE: Final = standstills.LONGEST
+"""Seconds for which a process may stand still once; the calls of that time are judged with it (`expectations`)."""
 TOLERATED: Final = 0.01
 """Share that may be above a limit while the 99th percentile is not."""
 LEAST_LATE: Final = 3

@@ -49,12 +49,12 @@ class Child:
         loop, totals = surroundings.loop, surroundings.totals
         self._loop = loop
         self._totals = totals
+        self._pulse = surroundings.pulse_of_process()
         self._before_snapshot = before_snapshot
         self._on_record = on_record
         self._role, self._slot = role, slot
         self._number = 0
         self._ready = False
-        self._probe_at = 0.0
         self._gc_started = 0.0
         self._lag = totals.distribution("sipswarm_event_loop_lag_seconds")
         self._pause = totals.distribution("sipswarm_gc_pause_seconds")
@@ -161,11 +161,13 @@ class Child:
         self._link.send((Snapshot(self._number, time.monotonic(), live, totals.snapshot(), totals.declared),))
 
     def _arm_probe(self) -> None:
-        self._probe_at = time.monotonic() + LAG_PROBE
+        self._pulse.expect(time.monotonic() + LAG_PROBE)
         self._probe_timer = self._loop.call_later(LAG_PROBE, self._probe)
 
     def _probe(self) -> None:
-        self._lag.add(max(0.0, time.monotonic() - self._probe_at))
+        now = time.monotonic()
+        self._pulse.look(now)
+        self._lag.add(max(0.0, now - self._pulse.planned))
         self._arm_probe()
 
     def _on_gc(self, phase: str, info: dict[str, int]) -> None:

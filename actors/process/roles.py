@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from ..bus import link
 from ..bus.messages import Drain, Drained, Ready, Start, Stop, WorkerDown
+from ..bus.standstills import Pulse
 from ..config import ProcessOrder
 from ..counting.totals import Totals
 from ..diagnosis.black_box import BlackBox, box_of
@@ -98,7 +99,7 @@ class Process:
         self.context = link.new_context()
         boxes = order.files.boxes
         box = BlackBox(boxes, box_of(self.name, self.slot)) if boxes >= 0 else None
-        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop, box)
+        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop, box, Pulse())
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.files.listeners]
         self._role = _make_role(self)
         self.child = Child(

@@ -13,8 +13,9 @@ import zmq
 
 from sipswarm.actors.bus import wire
 from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
-from sipswarm.actors.bus.messages import Hello, Prepared, SipReceived
+from sipswarm.actors.bus.messages import Hello, Prepared, SipReceived, StoodStill
 from sipswarm.actors.bus.slots import slot_of
+from sipswarm.actors.bus.standstills import Pulse
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.diagnosis.black_box import OCTETS, BlackBox
@@ -55,6 +56,7 @@ class Stage:
         box: BlackBox | None = None,
     ) -> None:
         self.box = box
+        self.pulse = Pulse()
         self.sockets, bound = bind_all(listeners)
         self.context = new_context()
         self.loop = asyncio.get_running_loop()
@@ -80,7 +82,7 @@ class Stage:
         self.ready += 1
 
     def surroundings(self, incarnation: int, totals: Totals) -> Surroundings:
-        return Surroundings(incarnation, self.context, totals, self.loop, self.box)
+        return Surroundings(incarnation, self.context, totals, self.loop, self.box, self.pulse)
 
     def worker(self, slot: int, incarnation: int = 1, *, prepared: bool = True) -> DealerLink:
         """A call worker that takes everything."""
@@ -376,6 +378,24 @@ def test_a_slot_whose_worker_died_refuses_new_calls_until_its_replacement_comes(
         assert stage.ready == 1
 
     run(scene)
+
+
+def test_a_standstill_is_told_to_every_call_worker_before_what_is_read_afterwards() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.worker(0)
+        stage.worker(1)
+        await until(lambda: stage.ready)
+        due = stage.loop.time() - 2.0
+        stage.pulse.expect(due)
+        number = next(each for each in range(200) if slot_of(f"{each}@test".encode(), KEY, 2) == 1)
+        stage.send(message("INVITE", number))
+        await until(lambda: len(stage.taken[1]) == 2 and stage.taken[0])
+        assert [record.__class__ for record in stage.taken[1]] == [StoodStill, SipReceived]
+        assert [record.__class__ for record in stage.taken[0]] == [StoodStill]
+        assert stage.taken[1][0].since == due
+        assert stage.taken[1][0].until >= due + 2.0
+
+    run(scene, slots=2)
 
 
 def test_what_the_supervisor_says_changes_nothing_here() -> None:

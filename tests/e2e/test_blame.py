@@ -4,6 +4,7 @@ import csv
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -111,6 +112,39 @@ def test_a_media_worker_that_dies_in_the_middle_of_a_run_shows_in_the_verdict(tm
     assert [row["failure"] for row in rows_of(tmp_path)] == ["media_interrupted"] * 6
     assert summary["calls"]["answered"] == 6
     assert all(float(row["duration"]) > 5.5 for row in rows_of(tmp_path))
+
+
+def test_a_media_worker_that_stands_still_in_the_middle_of_a_run_is_no_fault_of_the_other_side(tmp_path: Path) -> None:
+    """What the calls of that time miss is ours, in rows, summary and verdict."""
+    robot = Running("answer", "--listen", "udp:127.0.0.1:0", "--media", "echo", "--metrics", "0", *WORKERS)
+    stopped: list[int] = []
+    try:
+        address = robot.line().removeprefix("listening on udp:")
+        url = robot.line().removeprefix("metrics on ")
+
+        def stop_the_media_worker() -> None:
+            wait_for(
+                lambda: sum(value for key, value in scraped(url).items() if key[0] == "sipswarm_calls_active") >= 6
+            )
+            stopped.extend(workers_of(os.getpid(), "media"))
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(1.5)  # of the four seconds of each call
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+        stopper = threading.Thread(target=stop_the_media_worker)
+        stopper.start()
+        code = load(address, tmp_path, "-r", "10", "-m", "6", "-d", "4s", "--media-share", "0.95")
+        stopper.join()
+    finally:
+        robot.close()
+    assert stopped
+    assert code == 98
+    assert [row["failure"] for row in rows_of(tmp_path)] == ["stood_still"] * 6
+    summary = summary_of(tmp_path)
+    assert summary["blame"] == {"sut": 0, "generator": 6, "plan": 0}
+    assert summary["media"]["one_way_calls"] == 0
 
 
 def test_a_call_worker_that_dies_leaves_no_call_of_the_others_open(tmp_path: Path) -> None:

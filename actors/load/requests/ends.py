@@ -211,6 +211,7 @@ class RequestEnds:
             failure=failure,
             detail=cut(detail),
             **media,
+            **self._metrics.standstills.columns(times.begun, now),
         )
         row = row._replace(failure=missed(row, self._config))
         self._metrics.failed(row)

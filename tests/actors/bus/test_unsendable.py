@@ -12,6 +12,7 @@ import pytest
 from sipswarm.actors.bus import wire
 from sipswarm.actors.bus.link import DealerLink, RouterLink, Surroundings, new_context
 from sipswarm.actors.bus.messages import CallFinished, CallTraced, Drain, Reloaded, Snapshot
+from sipswarm.actors.bus.standstills import Standstills
 from sipswarm.actors.call_worker.media_output import MediaOutput
 from sipswarm.actors.config import NodeConfig
 from sipswarm.actors.counting.totals import Totals
@@ -238,6 +239,7 @@ def test_a_media_command_that_cannot_be_sent_is_refused_to_its_owner_and_the_oth
             [config.endpoint("media-0")],
             0,
             outbox,
+            Standstills(),
             on_events=events.extend,
             on_welcome=lambda: None,
             on_gone=lambda worker: None,

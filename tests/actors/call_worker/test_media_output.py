@@ -1,6 +1,7 @@
 """Media commands on their way to a media worker that is there, is not yet, is stopped, or is gone."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.bus.link import Surroundings, new_context
+from sipswarm.actors.bus.standstills import Pulse, Standstills
 from sipswarm.actors.call_worker import media_output
 from sipswarm.actors.call_worker.media_output import MediaOutput
 from sipswarm.actors.config import NodeConfig
@@ -32,11 +34,15 @@ class Way:
         self.lost: list[tuple[int, int, str]] = []
         self.gone: list[int] = []
         self.workers: dict[int, MediaWorker] = {}
+        self.pulses = [Pulse(), Pulse()]
+        """Of the media workers."""
+        self.standstills = Standstills()
         self.output = MediaOutput(
             Surroundings(1, self.context, self.totals, self.loop),
             [self.config.endpoint(f"media-{worker}") for worker in range(2)],
             0,
             self.outbox,
+            self.standstills,
             on_events=self.events.extend,
             on_welcome=lambda: None,
             on_gone=self.gone.append,
@@ -45,7 +51,7 @@ class Way:
         )
 
     def start(self, worker: int, incarnation: int = 1) -> None:
-        surroundings = Surroundings(incarnation, self.context, Totals(), self.loop)
+        surroundings = Surroundings(incarnation, self.context, Totals(), self.loop, pulse=self.pulses[worker])
         self.workers[worker] = MediaWorker(self.config, worker, surroundings=surroundings)
 
     def send(self, worker: int, *commands: Any) -> None:
@@ -253,3 +259,24 @@ def test_the_preferred_media_worker_is_chosen_while_it_is_there_and_else_those_t
     assert workers.choose(1) == 1
     workers.linked(2)
     assert {workers.choose(number) for number in range(3)} == {2}
+
+
+def test_a_standstill_of_a_media_worker_is_known_before_what_it_read_afterwards() -> None:
+    async def main() -> None:
+        stage = Way()
+        try:
+            stage.start(0)
+            stage.start(1)
+            await until(lambda: stage.output.welcome)
+            now = time.monotonic()
+            stage.pulses[1].expect(now - 2.0)
+            stage.send(1, OpenStream(7, "127.0.0.1"))
+            await until(stage.opened)
+            found = stage.standstills.columns(now - 3.0, now, {1})["media_stood_still"]
+            assert found == pytest.approx(2.0, abs=0.01)
+            assert stage.standstills.columns(now - 3.0, now, {0})["media_stood_still"] == 0.0
+            assert {each.__class__ for each in stage.events} == {StreamOpened}
+        finally:
+            stage.close()
+
+    asyncio.run(main())
