@@ -263,11 +263,13 @@ class Signals:
         """A signal demanded the end."""
         self.ended_early = False
         """SIGUSR1 ended the plan, which is judged as if that had been planned."""
+        self.ended_by = ""
+        """The name of the first signal that demanded the end; empty = none. A key counts as its signal."""
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the signals over."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self.stop, number)
         loop.add_signal_handler(signal.SIGUSR1, self.end_early)
         loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
         loop.add_signal_handler(signal.SIGRTMIN, self._roll)
@@ -286,9 +288,14 @@ class Signals:
         """Note that calls can be drained now; before, the first signal ends the start."""
         self._started = True
 
-    def stop(self) -> None:
-        """Take one more SIGINT or SIGTERM."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Take one more SIGINT or SIGTERM.
+
+        Args:
+            number: of it, for the text where it ends the start.
+        """
         self._count += 1
+        self.ended_by = self.ended_by or number.name
         self.interrupted = True
         if self._count > 2:
             leave_at_once()
@@ -300,7 +307,7 @@ class Signals:
     def terminal_gone(self) -> None:
         """Take a SIGHUP."""
         if not self._count:
-            self.stop()
+            self.stop(signal.SIGHUP)
 
     def stop_now(self) -> None:
         """Hang up now, as a second signal does."""
@@ -310,6 +317,7 @@ class Signals:
     def end_early(self) -> None:
         """Take a SIGUSR1."""
         self.ended_early = True
+        self.ended_by = self.ended_by or signal.SIGUSR1.name
         if self._started:
             self._drain(self._within)
         else:
@@ -353,6 +361,11 @@ def run(
     try:
         return loop.run_until_complete(task)
     except asyncio.CancelledError:
+        echo(
+            f"sipswarm: {signals.ended_by} came while the processes were starting: nothing was sent, and there are no "
+            "results",
+            err=True,
+        )
         return cancelled
     finally:
         os.umask(mask)

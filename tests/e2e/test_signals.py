@@ -100,6 +100,22 @@ def test_a_load_under_nohup_outlives_its_terminal(address: str, tmp_path: Path) 
     assert (out / "calls.csv").exists()
 
 
+def test_a_load_that_a_signal_ends_while_it_starts_says_so(address: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    argv = [sys.executable, "-m", "sipswarm.actors.cli", *load(address, out, "--quiet")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        started(out.exists)  # it is made before the processes are
+        process.send_signal(INT)
+        _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 105
+    if not (out / "summary.json").exists():
+        assert errors == (
+            "sipswarm: SIGINT came while the processes were starting: nothing was sent, and there are no results\n"
+        )
+    else:  # they were faster
+        assert summary_of(out)["verdict"] == "interrupted"
+
+
 def test_a_load_whose_terminal_goes_keeps_its_results(address: str, tmp_path: Path) -> None:
     out, trace = tmp_path / "out", tmp_path / "trace.pcap"
     master, slave = os.openpty()

@@ -616,10 +616,15 @@ def test_sigusr1_ends_the_plan_early_without_an_interruption() -> None:
     assert not signals.interrupted
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
-def test_a_signal_before_anything_started_ends_the_start(number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_before_anything_started_ends_the_start_and_says_so(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, drained = signalled(number, start=False)
     assert (code, drained) == (105, [])
+    assert capsys.readouterr().err == (
+        f"sipswarm: {number.name} came while the processes were starting: nothing was sent, and there are no results\n"
+    )
 
 
 def test_the_third_signal_exits_at_once() -> None:
