@@ -42,8 +42,12 @@ class Media:
     """of payload in each packet; 0 = as many as 20 ms are; -1 = none"""
     padded: bool = False
     """all of it is padding (RFC 3550 section 5.1)"""
-    speed: int = 1
+    speed: float = 1
     """so many packets in 20 ms, each of 20 ms"""
+    events_beside: bool = False
+    """beside each packet of audio one of an event that never ends"""
+    received: float = FOR_EVER
+    """an RTCP report each half second, which says that nothing was received after this time; FOR_EVER = no reports"""
     at_once: int = 1
     """so many packets together, at the time of the first"""
     crossed: bool = False
@@ -248,6 +252,15 @@ _TABLE: Final = (
     _media("other_host", "RTP from 127.0.0.2, its description names 127.0.0.1", Media(other_host="127.0.0.2")),
     _media("constant", "RTP all the time, one octet again and again in it", Media(source="constant")),
     _media("too_fast", "a packet of 20 ms each 10 ms", Media(speed=2)),
+    _media(
+        "too_slow", "a packet of 20 ms each 22 ms, and no sequence number for what is missing", Media(speed=10 / 11)
+    ),
+    _media("events_beside", "a telephone-event that never ends, beside the audio", Media(events_beside=True)),
+    _media(
+        "hears_no_more",
+        "reports by RTCP that it received our packets for 0.2 s, lost none of them, and received none since",
+        Media(received=0.2),
+    ),
     _media("bursts", "50 packets of 20 ms at once, each second", Media(at_once=50)),
     _media("crossed", "sends to the port of another call what is this one's", Media(crossed=True)),
     Lie(

@@ -16,6 +16,7 @@ from .lies import FOR_EVER, Media
 FRAME: Final = 0.02
 SAMPLES: Final = 160
 PCMU, PCMA, G729 = 0, 8, 18
+REPORT_FRAMES: Final = 25
 EVENT_PACKETS: Final = 5
 EVENT_PAUSE: Final = 3
 DIGITS: Final = "0123456789*#ABCD"
@@ -78,14 +79,14 @@ class _Event(NamedTuple):
 class Stream:
     """One call's RTP.
 
-    host: the address that it binds; the port is even, and the next one is bound too and answers nothing (RTCP).
+    host: the address that it binds; the port is even, and the next one is bound too and reads nothing (RTCP).
     """
 
     def __init__(self, media: Media, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self._media = media
         self._loop = loop
         self._sockets: list[socket.socket] = []
-        self._receiving = self._bound_pair(host)
+        self._receiving, self._reporting = self._bound_pair(host)
         self.port: int = self._receiving.getsockname()[1]
         self._sending = self._receiving
         if media.other_port or media.other_host:
@@ -112,6 +113,8 @@ class Stream:
         self._event_timestamp = 0
         self._heard: set[int] = set()
         self._heard_number = 0
+        self._highest: tuple[int, int] | None = None
+        """the caller's SSRC, and its newest sequence number that reports tell of"""
         self.held = False
         """the peer holds: nothing is sent until its next offer is answered"""
         self.sent = self.received = 0
@@ -128,17 +131,15 @@ class Stream:
         self._sockets.append(made)
         return made
 
-    def _bound_pair(self, host: str) -> socket.socket:
+    def _bound_pair(self, host: str) -> tuple[socket.socket, socket.socket]:
         for _ in range(200):
             first = self._bound(host, 0)
             port: int = first.getsockname()[1]
             if port % 2 == 0:
                 try:
-                    self._bound(host, port + 1)
+                    return first, self._bound(host, port + 1)
                 except OSError:
                     pass
-                else:
-                    return first
             self._sockets.remove(first)
             first.close()
         raise OSError("no pair of ports for RTP")
@@ -154,6 +155,8 @@ class Stream:
             self._send_frame(self.agreed, now)
             self._frame += 1
             self._timestamp = (self._timestamp + SAMPLES) & 0xFFFFFFFF
+            if self._frame % REPORT_FRAMES == 0 and self._highest is not None:
+                self._report(self.agreed, *self._highest)
 
     @property
     def _due(self) -> float:
@@ -199,6 +202,8 @@ class Stream:
             timestamp += 1_000_000
         wire_type = agreed.payload_type if media.payload_type < 0 else media.payload_type
         self._send_packet(agreed, wire_type, self._formed == 0, timestamp, payload)
+        if media.events_beside:
+            self._send_packet(agreed, agreed.events_type, False, 0, struct.pack("!BBH", 5, 10, SAMPLES))
         if media.noise:
             for junk in (b"", b"\x80", b"\x00" * 11, b"\xff" * 400):
                 self._send(junk, agreed)
@@ -243,6 +248,16 @@ class Stream:
         for _ in range(1 if honest else media.copies):
             self._send(packet, agreed)
 
+    def _report(self, agreed: Agreed, ssrc: int, highest: int) -> None:
+        """A receiver report with one block that counts no loss, and a CNAME (RFC 3550 sections 6.4.2 and 6.5)."""
+        block = struct.pack("!IIIIII", ssrc, 0, highest, 0, 0, 0)
+        name = struct.pack("!BBHIBB", 0x81, 202, 3, self._ssrc, 1, 4) + b"liar" + bytes(2)
+        packet = struct.pack("!BBHI", 0x81, 201, 7, self._ssrc) + block + name
+        try:
+            self._reporting.sendto(packet, (agreed.host, agreed.port + 1))
+        except OSError:  # the caller's port is closed by now
+            return
+
     def _send(self, packet: bytes, agreed: Agreed) -> None:
         if self._media.crossed:
             others = [each.agreed for each in self.others if each is not self and each.agreed is not None]
@@ -272,6 +287,8 @@ class Stream:
         if agreed is None:
             return
         payload_type = packet[1] & 0x7F
+        if self._start and self._loop.time() < self._start + self._media.received < FOR_EVER:
+            self._highest = (int.from_bytes(packet[8:12], "big"), int.from_bytes(packet[2:4], "big"))
         if self._media.source == "echo" and payload_type in (agreed.payload_type, agreed.events_type):
             self._send(packet[:8] + struct.pack("!I", self._ssrc) + packet[12:], agreed)
         elif payload_type == agreed.events_type and len(packet) >= 16 and packet[13] & 0x80:

@@ -194,6 +194,11 @@ _TABLE: Final = (
     *_fails("constant", "audio", "audio", "0 Hz is outside of what a telephone carries"),
     *_passes("too_fast", "media", "decision: all that was due came, and more"),
     *_fails("too_fast", "mos", "mos", "half of it cannot be played in its time"),
+    *_fails("too_slow", "figures", "", "one packet of eleven was never sent", verdict=_OVER),
+    *_passes("events_beside", "mos", "RFC 4733 allows events beside audio: nothing is missing"),
+    *_fails(
+        "hears_no_more", "media", "one_way", "RFC 3550 6.4.1: what was sent after the highest number did not arrive"
+    ),
     *_fails("bursts", "media mos", "media_share|mos", "all but the first of each second comes too late or too early"),
     *_fails("crossed", "media audio", "one_way", "it comes from a port that another call describes"),
     *_fails("own_description", "media audio mos", "one_way", "RFC 3550 8.2: our own packets are a loop"),
