@@ -72,12 +72,12 @@ class Fork:
         """Return the offer or answer of a 2xx, empty where a reliable 1xx has settled that.
 
         RFC 3261 section 13.2.1: the 2xx has the answer, but the first one that came counts: some peers send it only
-        once.
+        once. A strict reading takes that of the 2xx alone.
         """
         if self.settled:
             return b""
         body = response.description
-        if not body and self.preview:
+        if not body and self.preview and not response.headers.reading.strict:
             response.headers.note(Leniency.EARLY_ANSWER)
             return self.preview
         return body

@@ -362,6 +362,22 @@ def test_the_description_of_a_1xx_is_the_answer_when_the_2xx_has_none(reliable: 
     assert (Leniency.EARLY_ANSWER in ok.leniencies) == (not reliable)
 
 
+@pytest.mark.parametrize("tag", ["callee", ""])
+def test_a_strict_reading_wants_the_answer_in_the_2xx_itself(tag: str) -> None:
+    """RFC 3261 13.2.1: the answer must be in a reliable message, and may be in unreliable ones before it."""
+    peer = Stranger.of_caller()
+    peer.session.invite(0.0, OFFER)
+    peer.collect()
+    peer.respond(peer.last("INVITE"), 183, tag, body=ANSWER)
+    ok = Response.to_request(peer.last("INVITE"), 200, to_tag="callee", extra=(("Contact", "<sip:callee@192.0.2.2>"),))
+    strict = parse(ok.to_bytes(), strict=True)
+    peer.session.receive(strict, BOB, 0.0)
+    peer.collect()
+    assert not [each for each in peer.told(AnswerReceived) if isinstance(each, AnswerReceived) and each.final]
+    assert peer.names()[-2:] == ["ACK", "BYE"]
+    assert Leniency.EARLY_ANSWER not in strict.leniencies
+
+
 # Transfers (RFC 3515, 3891, 6665)
 
 
