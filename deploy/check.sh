@@ -29,9 +29,9 @@ pytest=(pytest -q -m "not slow" --durations=25)
 measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m "${pytest[@]}")
 plain=("$python" -m "${pytest[@]}")
 counted=(tests/actors tests/media tests/sipcore tests/test_*.py tests/e2e/test_[p-r]*.py)
-beside_it=(tests/e2e/test_[a-o]*.py)
+beside_it=(tests/e2e/test_[a-o]*.py tests/e2e/test_[t-z]*.py)
 rest=(tests --ignore=tests/actors --ignore=tests/media --ignore=tests/sipcore --ignore-glob="tests/test_*.py"
-  --ignore-glob="tests/e2e/test_[a-r]*.py")
+  --ignore-glob="tests/e2e/test_[!s]*.py")
 
 # Tests of our processes wait most of their time. As root on Linux the tests run in three parts at once, two of them in
 # networks of their own, because they would else take each other's ports. A shell's background commands ignore Ctrl-C,

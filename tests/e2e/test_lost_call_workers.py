@@ -156,7 +156,8 @@ def test_answered_calls_go_on_with_their_audio(tmp_path: Path) -> None:
             assert {call.cause for call in calls} == {"bye"}
             for call in calls[3:]:
                 assert call.statistics is not None
-                assert call.statistics.packets_missed <= 2, "the audio never stopped"
+                echoed = 2 + call.statistics.frames_skipped  # what a busy machine did not send does not come back
+                assert call.statistics.packets_missed <= echoed, "the audio never stopped"
             await live_in(supervisor, 0)
             await until(lambda: len(rows) == 12)
             assert {row.detail for row in rows} == {"adopted"}
