@@ -43,6 +43,17 @@ async def replacement(supervisor: Supervisor, name: str) -> int:
     return child.pid
 
 
+async def forked_replacement(supervisor: Supervisor, name: str) -> int:
+    """As `replacement`, by fork; on a busy machine one may take too long, and the process is started with exec."""
+    for _ in range(4):
+        await ready(supervisor)
+        before, _ = ways(supervisor)
+        pid = await replacement(supervisor, name)
+        if ways(supervisor)[0] == before + 1:
+            return pid
+    raise AssertionError(ways(supervisor))
+
+
 def kinds_of_files(pid: int) -> set[str]:
     """Which kinds of files the descriptors of a process are."""
     return {os.readlink(f"/proc/{pid}/fd/{each}").partition("[")[0] for each in os.listdir(f"/proc/{pid}/fd")}
@@ -71,15 +82,15 @@ def test_a_process_that_was_forked_is_as_one_that_was_started_with_exec(tmp_path
     async def main() -> None:
         async with node(tmp_path / "run") as supervisor, agent() as ua:
             assert ways(supervisor) == (4.0, 0.0)
-            forked = await replacement(supervisor, name)
-            assert ways(supervisor) == (5.0, 0.0)
+            forked = await forked_replacement(supervisor, name)
+            _, execs = ways(supervisor)
             await can_call(ua, supervisor)
             known, files = surroundings(forked), kinds_of_files(forked)
             assert known["argument"] == name
             assert known["name"] == f"sip-{name}"
             os.kill(await ready(supervisor), signal.SIGSTOP)
             execed = await replacement(supervisor, name)
-            assert ways(supervisor) == (5.0, 1.0)
+            assert ways(supervisor) == (5.0, execs + 1)
             assert surroundings(execed) == known
             await until(lambda: kinds_of_files(execed) == files)
             await can_call(ua, supervisor)
