@@ -39,8 +39,11 @@ LOST: Final = "media_lost"
 """What a call misses that had none at its end."""
 STOOD_STILL: Final = "stood_still"
 """What a call misses because a process of ours stood still."""
-BY_MEDIA: Final = frozenset({"mos", "audio", "digits", "digits_not_sent"})
+BY_MEDIA: Final = frozenset({"digits", "digits_not_sent"})
 """What any standstill of its media worker explains, or of its call worker."""
+BY_QUALITY: Final = {"mos": 0.01, "audio": 0.1}
+"""What a standstill explains that took at least this share of the time in which media was due: less would not show in
+the figure (for the MOS see ITU-T G.107 section 7.5)."""
 BY_SIGNALLING: Final = frozenset({"ended_early", "session_expired", "dialog_gone", "bye_refused", "lapsed"})
 """What any standstill of its call worker or of the dispatcher explains."""
 BY_WAITING: Final = {
@@ -99,6 +102,8 @@ def _is_explained(row: CallFinished, failure: str, load: LoadConfig) -> bool:
     of_media = row.stood_still + row.media_stood_still
     if failure in BY_MEDIA or failure not in REASONS:
         return True
+    if failure in BY_QUALITY:
+        return of_media >= BY_QUALITY[failure] * row.media_due
     if failure in ("silent", "one_way") and not (row.rtp_sent and row.rtp_received):
         due = max(row.media_due, row.duration)
         return due <= of_media + _start(due)

@@ -125,6 +125,7 @@ def load(**expected: Any) -> LoadConfig:
         ({"media_stood_still": 1.6, "remote_loss": 0.9}, {"expect_media": True}, "one_way"),
         ({"media_stood_still": 1.6, "unreachable_share": 0.9}, {"expect_media": True}, "media_unreachable"),
         ({"media_stood_still": 0.6, "mos": 3.9}, {"expect_mos": 4.0}, "stood_still"),
+        ({"media_stood_still": 0.6, "mos": 3.9, "media_due": 61.0, "media_present": 61.0}, {"expect_mos": 4.0}, "mos"),
         ({"media_stood_still": 0.6, "digits_missed": 1}, {"expect_dtmf": "1234"}, "stood_still"),
         ({"stood_still": 0.6, "digits_missed": 1}, {"expect_dtmf": "1234"}, "stood_still"),
         ({"media_stood_still": 0.6, "failure": "it is heard"}, {"scenario": "s.py:scenario"}, "stood_still"),
