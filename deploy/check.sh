@@ -24,11 +24,12 @@ step() { # heading, command…: its time, and the end of everything when it fail
 }
 
 # The measurement more than doubles the processor time of a test. So it is of the tests that call our code, and of some of
-# those that start our processes, which are measured too; the other tests have nothing to add.
+# those that start our processes, which are measured too; the other tests have nothing to add. tests/test_architecture.py
+# has a step of its own.
 pytest=(pytest -q -m "not slow" --durations=25)
 measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m "${pytest[@]}")
 plain=("$python" -m "${pytest[@]}")
-counted=(tests/actors tests/media tests/sipcore tests/test_*.py tests/e2e/test_[p-r]*.py)
+counted=(tests/actors tests/media tests/sipcore tests/test_architecture_page.py tests/test_[!a]*.py tests/e2e/test_[p-r]*.py)
 beside_it=(tests/e2e/test_[a-o]*.py tests/e2e/test_[t-z]*.py)
 rest=(tests --ignore=tests/actors --ignore=tests/media --ignore=tests/sipcore --ignore-glob="tests/test_*.py"
   --ignore-glob="tests/e2e/test_[!s]*.py")
