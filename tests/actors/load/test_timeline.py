@@ -269,7 +269,7 @@ def test_a_merged_point_has_the_percentiles_of_all_its_values() -> None:
     assert made.points[0].rate == 5.0
 
 
-def test_a_day_costs_as_much_memory_and_work_as_an_hour() -> None:
+def test_six_hours_cost_as_much_memory_and_work_as_one() -> None:
     """Counted, not timed: objects that are kept, rows per second, points per page."""
 
     def kept(made: Timeline) -> int:
@@ -278,7 +278,7 @@ def test_a_day_costs_as_much_memory_and_work_as_an_hour() -> None:
 
     made, random, sizes = endless(), Random(1), []
     written = count()
-    for second in range(86_400):
+    for second in range(6 * 3600):
         made.add_slice(sliced(second + 0.1, 5, 5, random.uniform(0.002, 0.2), random.uniform(0.002, 0.2)))
         made.add(ended(second + 0.5), "")
         rows = made.closed(BEGUN + second)
