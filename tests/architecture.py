@@ -178,6 +178,21 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree, breadth first."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """The classes at the top of the file by their names; of two with one name the last."""
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """What the classes at the top of the file declare or assign to `self`."""
+        return frozenset(name for node in self.classes.values() for name in _declared(node))
+
     @property
     def package(self) -> str:
         return self.path.partition("/")[0]
@@ -329,7 +344,7 @@ def pure_stdlib(source: Source) -> Iterator[str]:
             yield _at(source, item.line, f"{item.module} is I/O, clock, chance, thread or log: not in this file")
     if source.path in MEDIA_FILES:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "Random" and not node.args:
                 yield _at(source, node.lineno, "Random() without a seed is chance")
@@ -351,7 +366,7 @@ def no_async_in_sans_io(source: Source) -> Iterator[str]:
     """Engines are synchronous: coroutines belong to shells."""
     if not source.sans_io and source.package != "media":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await):
             yield _at(source, node.lineno, "async in a sans-IO file")
 
@@ -400,7 +415,7 @@ def fixed_patterns(source: Source) -> Iterator[str]:
     for item in source.imports:
         if item.module.startswith("re."):
             yield _at(source, item.line, "write `import re`, so that patterns can be found")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=verb)):
                 if verb != "escape" and not (verb == "compile" and id(node) in top):
@@ -414,7 +429,7 @@ def compilable(source: Source) -> Iterator[str]:
     """A module of sipcore compiles from the same source (mypyc): fixed classes, constants that are Final."""
     if source.package != "sipcore":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body) | ast.If(body=body):
                 for each in body:
@@ -453,7 +468,7 @@ def linear_patterns(source: Source, patterns: Mapping[str, re.Pattern[Any]]) -> 
     for name, pattern in patterns.items():
         if _nested_repeat(pattern_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE), inside=False):
             yield f"{source.path}: {name} has a repeat inside a repeat: {pattern.pattern!r}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=verb) if verb in SCANS and name in patterns:
                 pattern = patterns[name]
@@ -585,7 +600,7 @@ def typing_blocks(source: Source) -> Iterator[str]:
     """No `if TYPE_CHECKING` but in `__init__.py`: what is imported for its type is imported."""
     if source.path.endswith("__init__.py"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             yield _at(source, node.lineno, "if TYPE_CHECKING hides a dependency")
 
@@ -612,20 +627,20 @@ def foreign_assignments(source: Source, folder: Iterable[Source] = ()) -> dict[s
     Args:
         folder: all files of the packages, of which those of the same folder count.
     """
-    own: set[str] = {"value"} | _attributes_of(source)
+    own: set[str] = {"value"} | source.attributes
     if source.package != "actors":
         for other in folder:
             if other.path.rpartition("/")[0] == source.path.rpartition("/")[0]:
-                own |= _attributes_of(other)
+                own |= other.attributes
     found = {
         ast.unparse(node): node.lineno
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute)
         and not isinstance(node.ctx, ast.Load)
         and not _is_own(node.value)
         and not {node.attr, ast.unparse(node)} & (own | LIBRARY_ATTRIBUTES.keys())
     }
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Name(id="setattr" | "delattr") | ast.Attribute(attr="__setattr__" | "__delattr__")):
                 if node.args and not _is_own(node.args[0]):
@@ -636,11 +651,6 @@ def foreign_assignments(source: Source, folder: Iterable[Source] = ()) -> dict[s
             case ast.Subscript(value=table, ctx=ast.Store() | ast.Del()) if _is_foreign_table(table):
                 found[ast.unparse(table)] = node.lineno
     return found
-
-
-def _attributes_of(source: Source) -> set[str]:
-    """The attributes that the classes of a file declare or assign to `self`."""
-    return {name for node in source.tree.body if isinstance(node, ast.ClassDef) for name in _declared(node)}
 
 
 def _declared(node: ast.ClassDef) -> Iterator[str]:
@@ -684,7 +694,7 @@ def other_names(source: Source) -> Iterator[str]:
 
 def crash_boundaries(source: Source) -> Iterator[str]:
     """`except Exception` is the boundary at which a crash ends, and `FAILURES` are as wide: there are few."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             if (node.type is None or _is_everything(node.type)) and not _raises_again(node):
                 yield _at(source, node.lineno, "except Exception: there is one place for that")
@@ -710,7 +720,7 @@ READING = {
 
 def read_causes(source: Source) -> Iterator[str]:
     """Causes are enums: nothing is read out of a reason's or an error's text."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Attribute(value=owner, attr=verb)) if verb in READING:
                 words = re.split(r"\W+|_", ast.unparse(owner))

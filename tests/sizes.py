@@ -32,7 +32,7 @@ def sizes(source: Source, known: Iterable[Source] = ()) -> dict[str, int]:
     own = {item.module.rpartition(".")[0] if item.relative else "" for item in source.imports}
     found["imports"] = len({name for name in own if name.startswith(package) and name != source.module})
     bases = {**classes_of(known), **classes_of([source])}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef):
             attributes, methods = _size_of(node, bases)
             found[f"{node.name} attributes"], found[f"{node.name} methods"] = len(attributes), len(methods)
@@ -52,7 +52,7 @@ def sizes(source: Source, known: Iterable[Source] = ()) -> dict[str, int]:
 
 def classes_of(sources: Iterable[Source]) -> dict[str, ast.ClassDef]:
     """The classes at the top of these files by their names; of two with one name the last."""
-    return {node.name: node for source in sources for node in source.tree.body if isinstance(node, ast.ClassDef)}
+    return {name: node for source in sources for name, node in source.classes.items()}
 
 
 def _size_of(node: ast.ClassDef, bases: Mapping[str, ast.ClassDef]) -> tuple[set[str], set[str]]:
