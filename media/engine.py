@@ -288,8 +288,9 @@ class MediaEngine:
         pacer = self._pacer
         tick = pacer.number_at(now)
         if tick > self._done:
-            first = max(self._done, tick - _CHORES) + 1
-            self._done = tick
+            before, self._done = self._done, tick
+            # After a standstill the streams have their turns as always, so that their reports leave over a whole round.
+            first = before + 1 if tick - before <= _CHORES else tick
             if tick > pacer.done:
                 pacer.run(tick, now)
             if self._replays.active:
@@ -301,7 +302,7 @@ class MediaEngine:
                 waiting = iter(self._chores[number % _CHORES])
                 while not self._context.attempt(_CHORE, self._look_after, waiting, now):
                     pass
-            self._hear(tick // _LISTEN_TICKS > (first - 1) // _LISTEN_TICKS, now)
+            self._hear(tick // _LISTEN_TICKS > before // _LISTEN_TICKS, now)
             if now < pacer.time_of(tick + 1):  # a late engine has no time to read ahead: streams read what they send
                 self._context.attempt(_CHORE, self._files.read_on)
         if self._coalescing:

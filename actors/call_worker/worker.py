@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
+from random import Random
 from typing import Any, Final
 
 from sipswarm.sipcore.message.messages import Request
@@ -94,7 +95,13 @@ class CallWorker:
         secret = random_bytes(16) if ledger is None else ledger.secret
         self.admission = Admission(totals, secret, config.networks, judged)
         self.applications = Applications()
-        self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget, box=surroundings.box)
+        self.actor_loop = ActorLoop(
+            surroundings.loop,
+            empty=self._empty,
+            forget=self._forget,
+            box=surroundings.box,
+            fraction=Random(secret).random,
+        )
         self.tell = tell
         slices = CallSlices(tell if config.load is not None else None)
         self.metrics = CallMetrics(totals, slices, surroundings.pulse)

@@ -94,7 +94,7 @@ class PlainCalls(Starter):
 
     def _on_up(self, call: Call) -> None:
         if self._config.hold > 0:
-            self._actor_loop.loop.call_later(self._config.hold, call.hang_up)
+            self._actor_loop.later(self._config.hold, call.hang_up)
         else:
             call.hang_up()
 
@@ -114,6 +114,10 @@ class PlainCalls(Starter):
         if remaining > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.over(), remaining)
+            wait = self._actor_loop.extra_wait(self._actor_loop.now() - hold_until)
+            if wait:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(call.over(), wait)
 
     async def _send_digits(self, call: Call, digits: str, hold_until: float) -> bool:
         """Send digits, as soon as the peer permits it; False = not all of them left by the end of the hold."""

@@ -50,7 +50,7 @@ class AnsweringRobot(Application):
         keep_registered: Callable[[], None] | None,
     ) -> None:
         self._config = config
-        self._call_later = actor_loop.loop.call_later
+        self._call_later = actor_loop.later
         self._now = actor_loop.now
         self._keep_registered = keep_registered
         takes_digits = config.media == "ivr" or config.dtmf_echo

@@ -2,13 +2,15 @@
 
 Inputs are handled first and their output is sent once. Code that changed an actor calls `touch`; when the running code
 has returned to the event loop, `flush` sends the output. It then looks at the deadline of each touched actor, and
-forgets those that are finished. A failure of one actor must end that actor only.
+forgets those that are finished. A failure of one actor must end that actor only. After a standstill of the process its
+inputs come first, then the timers that expired meanwhile, each once and at a random time: no burst leaves.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from random import random
 from typing import Any, Final
 
 from ..diagnosis.black_box import NOTHING, BlackBox, Mark
@@ -27,6 +29,8 @@ STOOD_STILL: Final = 1.0
 """Seconds that the timer may be late; later, this process or its machine stood still."""
 CATCH_UP: Final = 0.3
 """Seconds after that in which only inputs are handled: answers that came meanwhile wait in sockets and processes."""
+SPREAD: Final = 0.7
+"""Seconds after that over which the timers fire that expired meanwhile: all within one second of the standstill."""
 HARMLESS_AFTER: Final = 1.0
 """Seconds after the end of a call in which a death of the process is one of its caller's."""
 
@@ -39,6 +43,7 @@ class ActorLoop:
         empty: sends everything that was produced; returns whether notices of it wait for the next turn of the loop.
         forget: releases an actor that is finished.
         box: shows for which message code runs; None = nothing reads it.
+        fraction: returns a random number from 0 to 1.
 
     Attributes:
         now: the monotonic clock, in seconds.
@@ -54,6 +59,7 @@ class ActorLoop:
         empty: Callable[[], bool | None],
         forget: Callable[[Actor], None],
         box: BlackBox | None = None,
+        fraction: Callable[[], float] = random,
     ) -> None:
         self.loop = loop
         self.box = box or BlackBox()
@@ -65,6 +71,7 @@ class ActorLoop:
         self.turns = UserTurns(loop.call_soon, lambda: self.now(), self.crashes)
         self._empty = empty
         self._forget = forget
+        self._fraction = fraction
         self._touched: dict[Actor, None] = {}
         """Actors whose deadline and end the next flush looks at."""
         self._deadlines: Deadlines[Actor] = Deadlines()
@@ -186,6 +193,22 @@ class ActorLoop:
             failed = error if isinstance(error, UserCodeFailed) else UserCodeFailed(what, where_failed(error, given))
             self.crashes.tell(str(failed), user_error(error), failed.where)
 
+    def later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+        """Call a function after `delay` seconds; one of many that a standstill made late waits for `extra_wait` too."""
+        loop = self.loop
+        return loop.call_later(delay, self._on_later, loop.time() + delay, callback, *arguments)
+
+    def extra_wait(self, late: float) -> float:
+        """Return the seconds by which work is put off that is this late, in seconds: 0 without a standstill."""
+        return CATCH_UP + SPREAD * self._fraction() if late > STOOD_STILL else 0.0
+
+    def _on_later(self, at: float, callback: Callable[..., object], *arguments: Any) -> None:
+        wait = self.extra_wait(self.loop.time() - at)
+        if wait:
+            self.loop.call_later(wait, callback, *arguments)
+        else:
+            callback(*arguments)
+
     def close(self) -> None:
         """Stop the timer: no actor is woken any more."""
         if self._timer is not None:
@@ -206,7 +229,9 @@ class ActorLoop:
             self._caught_up = False
             self._timer = self.loop.call_later(CATCH_UP, self._on_timer)
             return
-        self._caught_up = True
+        if not self._caught_up:
+            self._caught_up = True
+            self._deadlines.spread(now, SPREAD, self._fraction)
         for due in self._deadlines.due(now):
             self._touched[due] = None
             self.guarded(due, due.handle_timer, now)
@@ -216,9 +241,13 @@ class ActorLoop:
         at = self._deadlines.next()
         if at is None:
             return
+        if self._timer is not None and at >= self._timer_at - TIMER_SLACK:
+            return
+        now = self.now()
+        at = max(at, now)  # a deadline that was over when it was set is no standstill
         if self._timer is not None:
             if at >= self._timer_at - TIMER_SLACK:
                 return
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self.loop.call_later(max(0.0, at - self.now()) + TIMER_SLACK, self._on_timer)
+        self._timer = self.loop.call_later(at - now + TIMER_SLACK, self._on_timer)

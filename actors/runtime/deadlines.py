@@ -1,10 +1,11 @@
 """The deadlines of many owners in one heap, so that a process arms one timer for thousands of calls.
 
 A later deadline of an owner costs nothing: its old entry is looked at when it comes up and put back. An entry without a
-waiting owner holds none, and such entries are never most of the heap. Pure: time is an argument.
+waiting owner holds none, and such entries are never most of the heap. Overdue owners can be spread over a time. Pure:
+time and randomness are arguments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -31,7 +32,8 @@ class Deadlines(Generic[Owner]):
     __slots__ = ("_armed", "_empty", "_heap", "_number")
 
     def __init__(self) -> None:
-        self._heap: list[list[Any]] = []  # [deadline, number, owner or None]: the number decides before the owner
+        self._heap: list[list[Any]] = []
+        # [when it comes up, number, owner or None, noted deadline]: the number decides before the owner
         self._armed: dict[int, list[Any]] = {}
         self._empty = 0
         self._number = 0
@@ -46,11 +48,11 @@ class Deadlines(Generic[Owner]):
             return
         key = id(owner)
         armed = self._armed.get(key)
-        if armed is None or deadline < armed[0]:
+        if armed is None or deadline < armed[3]:
             if armed is not None:
                 self._let_go(armed)
             self._number += 1
-            self._armed[key] = entry = [deadline, self._number, owner]
+            self._armed[key] = entry = [deadline, self._number, owner, deadline]
             heappush(self._heap, entry)
 
     def forget(self, owner: Owner) -> None:
@@ -71,6 +73,19 @@ class Deadlines(Generic[Owner]):
         """Return when the earliest entry comes up; its owner may have moved later."""
         return self._heap[0][0] if self._heap else None
 
+    def spread(self, now: float, over: float, fraction: Callable[[], float]) -> None:
+        """Let the owners that are overdue come up at random times from now on, each once, and not all at once.
+
+        Args:
+            now: seconds.
+            over: seconds in which all of them come up.
+            fraction: returns a random number from 0 to 1.
+        """
+        for entry in self._heap:
+            if entry[0] <= now:
+                entry[0] = now + over * fraction()
+        heapify(self._heap)
+
     def due(self, now: float) -> Iterator[Owner]:
         """Yield the owners whose deadline has come, each once; put entries that moved back at their new time.
 
@@ -79,7 +94,7 @@ class Deadlines(Generic[Owner]):
         """
         again: list[Owner] = []
         while self._heap and self._heap[0][0] <= now:  # the handling of an owner may sweep the heap
-            at, _, owner = heappop(self._heap)
+            at, _, owner, _ = heappop(self._heap)
             if owner is None:
                 self._empty -= 1
                 continue

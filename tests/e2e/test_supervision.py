@@ -23,10 +23,12 @@ PAUSE = 3.0
 """Seconds, well beyond the shortest --hang-timeout."""
 
 
-async def calls_to(supervisor_target: str, number: int, main: Callable[[list[Call]], Awaitable[None]]) -> None:
+async def calls_to(
+    supervisor_target: str, number: int, main: Callable[[list[Call]], Awaitable[None]], media: str = "silence"
+) -> None:
     """Do something while so many calls are up."""
     async with agent() as ua:
-        await main(list(await asyncio.gather(*(ua.invite(supervisor_target, media="silence") for _ in range(number)))))
+        await main(list(await asyncio.gather(*(ua.invite(supervisor_target, media=media) for _ in range(number)))))
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the supervisor alone", "every process"])
@@ -56,6 +58,40 @@ def test_a_pause_of_the_judge_ends_no_process_and_no_call(whole: bool) -> None:
         code, errors = running.end(signal.SIGTERM)
         assert code == 0, errors
         assert "hang" not in errors
+    finally:
+        running.close()
+
+
+def test_the_calls_whose_time_ends_in_a_pause_are_hung_up_after_it_and_not_all_at_once() -> None:
+    running = Running(
+        *("answer", "--listen", "udp:127.0.0.1:0", "--metrics", "off", "--drain", "0s", "--media", "none"),
+        *("--call-workers", "1", "--media-workers", "1", "--rtp-ports", "33000-33998", "--hangup-after", "1.5s"),
+    )
+    try:
+        address = running.line().removeprefix("listening on udp:")
+        stopped = [running.process.pid, *sorted(workers(running.process.pid))]
+        ends: list[float] = []
+
+        async def note_end(call: Call) -> None:
+            await call.over()
+            ends.append(asyncio.get_running_loop().time())
+
+        async def paused(calls: list[Call]) -> None:
+            assert all(call.is_up for call in calls)
+            waiting = [asyncio.ensure_future(note_end(call)) for call in calls]
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(PAUSE)
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            await asyncio.gather(*waiting)
+            assert {call.cause for call in calls} == {"bye"}
+
+        run(lambda: calls_to(f"sip:bob@{address}", 40, paused, media="none"))
+        assert len(ends) == 40
+        assert max(ends) - min(ends) > 0.2, "40 random times of 0.7 s"
+        code, errors = running.end(signal.SIGTERM)
+        assert code == 0, errors
     finally:
         running.close()
 

@@ -296,6 +296,24 @@ def test_a_stalled_loop_skips_and_never_bursts(world: World) -> None:
     assert world.close(other).packets_lost == 0
 
 
+def test_the_reports_that_are_due_after_a_standstill_leave_over_a_whole_round_of_the_streams(world: World) -> None:
+    one, other = world.engine(), world.engine()
+    for stream_id in range(100):
+        here, there = world.open(one, stream_id), world.open(other, stream_id)
+        world.do(one, to(there, stream_id=stream_id, source=("silence",)))
+        world.do(other, to(here, stream_id=stream_id, source=("silence",)))
+    world.run(1.0)
+    before = one.totals.rtcp_sent
+    world.now += 20.0
+    left: list[int] = []
+    for _ in range(64):
+        world.now += TICK
+        world.poll(one)
+        left.append(one.totals.rtcp_sent - before)
+    assert left[-1] == 100, "each stream has sent one report"
+    assert max(later - earlier for earlier, later in zip([0, *left], left, strict=False)) <= 4
+
+
 def test_many_packets_are_read_on_the_tick_and_few_at_once(world: World) -> None:
     one, other = world.engine(MediaSettings(coalesce_above=200.0)), world.engine()
     for stream_id in range(10):

@@ -113,7 +113,7 @@ class Lasting(Starter, Generic[A]):
         held.result = result
         self._ends.answered(held.begun)
         if self._config.hold:
-            held.timer = self._actor_loop.loop.call_later(self._config.hold, self._remove, held)
+            held.timer = self._actor_loop.later(self._config.hold, self._remove, held)
         elif self._finishing and not held.removing:
             self._waiting.append(held)
             self._step_soon()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_after_a_pause_what_waits_in_sockets_comes_before_the_timers(pause: floa
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None)
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None, fraction=lambda: 0.0)
         actor_loop.now = loop.time
         due: Any = Due(loop.time() + 1.0)
         actor_loop.touch(due)
@@ -138,6 +139,86 @@ def test_after_a_pause_what_waits_in_sockets_comes_before_the_timers(pause: floa
         went_on = loop.time()
         await asyncio.sleep(2.0)
         assert [at - went_on for at in due.fired] == ([] if answered else [pytest.approx(0.3, abs=0.01)])
+
+    virtual_run(main)
+
+
+ACTORS = 2000
+
+
+@pytest.mark.parametrize("pause", [2.0, 7.0, 30.0, 3600.0])
+def test_the_timers_that_expire_in_a_pause_fire_once_each_and_spread_over_the_second_after_it(pause: float) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        fraction = Random(1).random
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None, fraction=fraction)
+        actor_loop.now = loop.time
+        all_due: list[Any] = [Due(loop.time() + 0.6 + number / ACTORS) for number in range(ACTORS)]
+        for due in all_due:
+            actor_loop.touch(due)
+        later: list[float] = []
+        for _ in range(ACTORS):
+            actor_loop.later(0.7, lambda: later.append(loop.time()))
+        await asyncio.sleep(0.5)
+        loop.stand_still(pause)
+        went_on = loop.time()
+        await asyncio.sleep(0.4)
+        for due in all_due[::10]:
+            actor_loop.touch(due)  # an input that changes no deadline leaves it its turn
+        await asyncio.sleep(2.0)
+        for fired in ([at for due in all_due for at in due.fired], later):
+            assert len(fired) == ACTORS
+            tenths = [int((at - went_on) * 10) for at in fired]
+            assert set(tenths) <= set(range(3, 11))
+            # A seventh of them is 286; all at once would be 2,000.
+            assert max(tenths.count(tenth) for tenth in range(11)) < 400
+
+    virtual_run(main)
+
+
+def test_an_input_that_ends_the_wait_in_its_turn_is_not_too_late() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None, fraction=lambda: 0.9)
+        actor_loop.now = loop.time
+        answered, moved, earlier = (Due(loop.time() + 1.0) for _ in range(3))
+        every: list[Any] = [answered, moved, earlier]
+        for due in every:
+            actor_loop.touch(due)
+        await asyncio.sleep(0.5)
+        loop.stand_still(5.0)
+        await asyncio.sleep(0.5)
+        answered.answer()
+        moved.deadline = loop.time() + 2.0
+        earlier.deadline = loop.time() - 30.0
+        for due in every:
+            actor_loop.touch(due)
+        changed = loop.time()
+        await asyncio.sleep(5.0)
+        assert answered.fired == []
+        assert moved.fired == [pytest.approx(changed + 2.0, abs=0.01)]
+        assert earlier.fired == [pytest.approx(changed, abs=0.01)]
+
+    virtual_run(main)
+
+
+@pytest.mark.parametrize(("stalled", "expected"), [(0.4, 0.0), (5.0, 0.3 + 0.7 * 0.5)])
+def test_what_is_to_be_done_later_waits_longer_only_after_a_standstill(stalled: float, expected: float) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None, fraction=lambda: 0.5)
+        done: list[tuple[float, str]] = []
+        expects: list[Any] = []
+        actor_loop.later(0.3, lambda what: done.append((loop.time(), what)), "done")
+        actor_loop.later(0.3, done.clear).cancel()
+        loop.stand_still(stalled)
+        went_on = loop.time()
+        await asyncio.sleep(2.0)
+        expects.append((pytest.approx(went_on + expected, abs=0.01), "done"))
+        assert done == expects
 
     virtual_run(main)
 

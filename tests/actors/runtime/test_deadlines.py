@@ -180,3 +180,28 @@ def test_any_history_gives_what_a_sorted_list_gives(steps: list[tuple[int, int |
         for owner in owners:
             if owner.deadline is not None and owner.deadline <= now:
                 owner.deadline = None
+
+
+def test_overdue_owners_are_spread_and_come_up_once_each() -> None:
+    owners = [Owner(str(number), 1.0 + number / 100) for number in range(100)]
+    deadlines = watched(*owners, Owner("later", 20.0))
+    fractions = iter([number / 100 for number in range(99, -1, -1)])
+    deadlines.spread(10.0, 1.0, lambda: next(fractions))
+    assert deadlines.next() == 10.0
+    assert len(due(deadlines, 10.495)) == 50
+    assert len(due(deadlines, 11.0)) == 50
+    assert due(deadlines, 19.0) == []
+    assert due(deadlines, 20.0) == ["later"]
+
+
+def test_a_spread_owner_keeps_its_turn_unless_its_deadline_becomes_earlier() -> None:
+    same, later, earlier, gone = owners = [Owner(name, 1.0) for name in ("same", "later", "earlier", "gone")]
+    deadlines = watched(*owners)
+    deadlines.spread(10.0, 1.0, lambda: 0.5)
+    later.deadline, earlier.deadline, gone.deadline = 10.2, 0.5, None
+    for owner in (same, later, earlier):
+        deadlines.watch(owner)
+    deadlines.forget(gone)
+    assert due(deadlines, 10.1) == ["earlier"]
+    assert due(deadlines, 10.5) == ["same", "later"]
+    assert deadlines.next() is None

@@ -421,6 +421,23 @@ def test_a_binding_that_cannot_be_refreshed_lapses_when_its_time_is_over() -> No
     assert line.it.state in (S.WAITING, S.REGISTERING)
 
 
+@pytest.mark.parametrize(("late", "lapses"), [(100.0, False), (151.0, True), (86400.0, True)])
+def test_a_refresh_that_comes_late_is_sent_once_and_binds_again(late: float, lapses: bool) -> None:
+    line = registered()
+    now = 450.0 + late
+    events: list[RegistrationEvent] = []
+    while line.it.deadline is not None and line.it.deadline <= now:
+        line.it.handle_timer(now)
+        events += line.drain()
+    assert [each.cseq.number for each in line.sent] == [1, 2]
+    assert events == ([RegistrationLapsed(600.0)] if lapses else [])
+    assert (line.it.bound_until is None) is lapses
+    (again,) = line.reply(now + 1.0, 200, ("Contact", f"{CONTACT};expires=600"))
+    assert isinstance(again, Registered)
+    assert line.it.bound_until == now + 600.0
+    assert line.it.deadline == pytest.approx(now + 450.0)
+
+
 def test_one_try_is_all_when_asked_so() -> None:
     line = Line(replace(SETTINGS, retry=False))
     line.register(0.0)
