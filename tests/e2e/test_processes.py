@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.bus.messages import Snapshot
+from sipswarm.actors.bus.messages import CallFinished, Snapshot
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallError, ConfigurationError
 from sipswarm.actors.supervisor.supervisor import Supervisor
@@ -57,9 +57,11 @@ def is_alive(pid: int) -> bool:
 
 
 @asynccontextmanager
-async def node(folder: Path, config: NodeConfig = CONFIG) -> AsyncIterator[Supervisor]:
+async def node(
+    folder: Path, config: NodeConfig = CONFIG, on_call_finished: Callable[[CallFinished], None] | None = None
+) -> AsyncIterator[Supervisor]:
     """A running node, and the proof that nothing of it is left afterwards."""
-    supervisor = Supervisor(config, run_dir=str(folder), node_totals=Totals())
+    supervisor = Supervisor(config, run_dir=str(folder), node_totals=Totals(), on_call_finished=on_call_finished)
     await supervisor.start()
     pids = [pid for _, pid, _ in supervisor.processes]
     try:
