@@ -98,7 +98,7 @@ LARGER = {
     "actors/process/applications.py": {"imports": 14},
     "actors/process/load_application.py": {"imports": 13},
     "actors/process/load_starters.py": {"imports": 15},
-    "actors/process/roles.py": {"imports": 14},
+    "actors/process/roles.py": {"imports": 15},
     "actors/robots/agent.py": {"RobotAgent methods": 34},
     "actors/supervisor/child_process.py": {"ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},

@@ -33,7 +33,8 @@ from .bound_path import BoundPath
 from .channel import Channel
 from .link_counts import LinkCounts
 from .messages import Hello, Probe, Probed, Welcome
-from .standstills import Pulse
+from .outages import Outages
+from .standstills import Pulse, Standstills
 from .unsent import Unsendable
 from .watch import Watch
 
@@ -92,10 +93,16 @@ class Surroundings(NamedTuple):
     """The black box of the process; None = each role makes one, which nothing reads."""
     pulse: Pulse | None = None
     """Shows when the process stood still; None = nothing does, because the process is a user's."""
+    outages: Outages | None = None
+    """Of this host's network; None = nothing tells them."""
 
     def pulse_of_process(self) -> Pulse:
         """Return the pulse, or one that never beats."""
         return self.pulse or Pulse()
+
+    def standstills(self) -> Standstills:
+        """Return what notes the standstills and outages of the process for its calls."""
+        return Standstills(self.pulse, self.outages)
 
 
 class _Link:

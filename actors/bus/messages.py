@@ -331,6 +331,10 @@ class CallFinished(NamedTuple):
     """Seconds from the begin of the call to its row in which its call worker or the dispatcher stood still."""
     media_stood_still: float = 0.0
     """The same of the media worker of its streams."""
+    network_down: float = 0.0
+    """The same of its local address: no interface that was up and had its carrier had it."""
+    rtp_refused: int = 0
+    """Packets of its streams that the system refused to send, which count as sent."""
 
 
 class CallSlice(NamedTuple):

@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Final
 
 from .messages import StoodStill
+from .outages import Outages
 
 LONGEST: Final = 0.5
 """Seconds for which a process may stand still. After T1 peers repeat the requests that wait, and every delay that is
@@ -48,15 +49,17 @@ class Pulse:
 
 
 class Standstills:
-    """Those that the calls of one call worker fell into.
+    """Those that the calls of one call worker fell into, and the outages of its network.
 
     Args:
         pulse: of its process; None = it has none.
+        outages: of the network; None = nothing tells them.
     """
 
-    __slots__ = ("_kept", "_pulse")
+    __slots__ = ("_kept", "_pulse", "outages")
 
-    def __init__(self, pulse: Pulse | None = None) -> None:
+    def __init__(self, pulse: Pulse | None = None, outages: Outages | None = None) -> None:
+        self.outages = outages or Outages()
         self._kept: dict[int, deque[StoodStill]] = {}
         self._pulse = pulse or Pulse()
         self._pulse.attend(self.add)
@@ -69,20 +72,29 @@ class Standstills:
         """
         self._kept.setdefault(process, deque(maxlen=KEPT)).append(stood)
 
-    def columns(self, since: float, now: float, workers: Collection[int] | None = None) -> dict[str, Any]:
-        """Return the fields of a row that say for how long the processes of a call stood still until now.
+    def columns(
+        self,
+        since: float,
+        now: float,
+        workers: Collection[int] | None = None,
+        addresses: Collection[str] | None = None,
+    ) -> dict[str, Any]:
+        """Return the fields of a row that say for how long its network was away, and what it needs stood still.
 
         Its BYE and the end of its streams, which may be late, belong to that time.
 
         Args:
             since: when the call began.
             workers: the media workers of its streams; None = any may have been.
+            addresses: its local ones; None = all that are in use.
         """
         self._pulse.look(now)
+        down = self.outages.seconds(since, now, addresses)
+        found: dict[str, Any] = {"network_down": down} if down else {}
         if not self._kept:
-            return {}
+            return found
         media = set(self._kept) - {SIGNALLING} if workers is None else set(self._kept).intersection(workers)
-        return {
+        return found | {
             "stood_still": self._seconds(SIGNALLING, since),
             "media_stood_still": max((self._seconds(each, since) for each in media), default=0.0),
         }

@@ -14,7 +14,7 @@ from sipswarm.media.totals import DUPLICATE
 from sipswarm.sipcore.session.events import Cause
 
 from ..bus.messages import PHRASE_LENGTH, CallFinished
-from ..bus.standstills import Pulse, Standstills
+from ..bus.standstills import Standstills
 from ..call.state import TRANSPORT_FAILED, CallTimes, State
 from ..counting.labels import FAILURES, OTHER
 from ..counting.labels import OUTCOMES as OUTCOME_LABELS
@@ -98,6 +98,7 @@ class MediaSum(NamedTuple):
     media_removed: float
     remote_loss: float
     unreachable_share: float
+    rtp_refused: int = 0
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
@@ -118,6 +119,7 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
         sum(each.media_removed for each in figures),
         max((each.remote_loss_ratio for each in figures), default=-1.0),
         max((each.packets_unreachable / each.packets_sent for each in figures if each.packets_sent), default=-1.0),
+        sum(each.send_errors for each in figures),
     )
 
 
@@ -135,17 +137,19 @@ class CallMetrics:
 
     Args:
         slices: count the calls that this process places while they live.
-        pulse: of the process; None = it has none.
+        standstills: of this process and of its network; None = nothing tells them.
     """
 
     __slots__ = ("_totals", "_unread_dropped", "media", "slices", "standstills")
 
-    def __init__(self, totals: Totals, slices: CallSlices | None = None, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self, totals: Totals, slices: CallSlices | None = None, standstills: Standstills | None = None
+    ) -> None:
         self._totals = totals
         self.media = MediaFailures(totals)
         """Counts refusals of the media workers."""
         self.slices = slices or CallSlices(None)
-        self.standstills = Standstills(pulse)
+        self.standstills = standstills or Standstills()
         """Of this process, and of those that its calls need."""
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
 
@@ -353,7 +357,7 @@ class CallMetrics:
             planned=-1.0 if planned is None else planned.at,
             data_line=0 if planned is None else planned.line,
             **media_of(call.all_statistics)._asdict(),
-            **self.standstills.columns(times.begun, now, _media_workers(call)),
+            **self.standstills.columns(times.begun, now, _media_workers(call), (_local_host(call),)),
         )
 
 
@@ -361,6 +365,11 @@ def _media_workers(call: Call) -> set[int]:
     """Return the media workers that have the streams of a call, or would have had them."""
     media = call.actor.media
     return {media.demand.worker, *(line.worker for line in media.lines)}
+
+
+def _local_host(call: Call) -> str:
+    """Return the address of this host that the messages and media of a call leave from."""
+    return call.actor.session.config.leaves_from.host.partition("%")[0]
 
 
 def _own_fault(row: CallFinished) -> str:

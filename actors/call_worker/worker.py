@@ -104,7 +104,7 @@ class CallWorker:
         )
         self.tell = tell
         slices = CallSlices(tell if config.load is not None else None)
-        self.metrics = CallMetrics(totals, slices, surroundings.pulse)
+        self.metrics = CallMetrics(totals, slices, surroundings.standstills())
         self._on_ready = on_ready
         counters = SipCounters(totals)
         self.actors = ActorTable()
@@ -132,6 +132,7 @@ class CallWorker:
             hand_on=self._sip_link.post,
             may_send=Destinations(config.send_to, totals).may_send,
         )
+        self.metrics.standstills.outages.attend(lambda: self.output.addresses.used)
         self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, totals))
         self.factory = CallFactory(
             config,

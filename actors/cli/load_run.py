@@ -140,7 +140,7 @@ class LoadRun:
         if self._traces is not None:
             self._traces.begin(self.node.plan_start)
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.report.health.begin()
+        self.report.health.begin(self.node.plan_start)
 
     async def finish(self, signals: run.Signals, title: str) -> Result:
         """Wait for the end of the plan, stop every node and judge."""

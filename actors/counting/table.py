@@ -584,6 +584,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "RTP and RTCP packets that the system refused to send: no route, an interface that is down, a firewall.",
     ),
     Metric(
+        "sipswarm_network_down_seconds_total",
+        "counter",
+        ("interface",),
+        "Seconds in which a local address that calls use was on no interface that was up and had its carrier.",
+    ),
+    Metric(
         "sipswarm_rtp_frames_skipped_total",
         "counter",
         ("process",),

@@ -100,6 +100,11 @@ REASONS: Final[dict[str, Reason]] = {
     "stood_still": Reason(
         _GENERATOR, "a process of sipswarm stood still for more than 0.5 s of the call, which explains what it missed"
     ),
+    "network_down": Reason(
+        _GENERATOR,
+        "the network of this machine was away in the call (an interface that was down, or RTP that the system refused "
+        "to send), which explains what it missed",
+    ),
     "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
     "media_failed": Reason(_GENERATOR, "a local media stream failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),

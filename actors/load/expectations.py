@@ -4,7 +4,7 @@ The call worker that held the call and the tally that adds it up use the same fu
 checked is a failure and never a pass. The order is that of a call: a fault by itself, its final response, its duration,
 its digits, its media, and how its end was confirmed. The first that was missed is the failure. What a call misses that
 lost its media worker is no judgement of the other side, which got a re-INVITE or silence that was not planned. Nor is
-what a standstill of a process of ours explains.
+what a standstill of a process of ours explains, or an outage of the network of this host.
 """
 
 from typing import Final
@@ -39,6 +39,12 @@ LOST: Final = "media_lost"
 """What a call misses that had none at its end."""
 STOOD_STILL: Final = "stood_still"
 """What a call misses because a process of ours stood still."""
+NETWORK_DOWN: Final = "network_down"
+"""What a call misses because the network of this host was away."""
+OF_THIS_HOST: Final = frozenset({STOOD_STILL, NETWORK_DOWN})
+LEAST_REFUSED: Final = 3
+REFUSED: Final = 0.01
+"""Packets of a call that the system may refuse, by number and as a share, before that explains anything."""
 BY_MEDIA: Final = frozenset({"digits", "digits_not_sent"})
 """What any standstill of its media worker explains, or of its call worker."""
 BY_QUALITY: Final = {"mos": 0.01, "audio": 0.1}
@@ -75,7 +81,7 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
         or _missed_answer(row, load)
         or (_missed_within(row, load) or _missed_close(row, load) if answered else "")
     )
-    return _of_lost_media(row, failure, answered=answered) or _of_standstill(row, failure, load) or failure
+    return _of_lost_media(row, failure, answered=answered) or _of_this_host(row, failure, load) or failure
 
 
 def _of_lost_media(row: CallFinished, failure: str, *, answered: bool) -> str:
@@ -90,16 +96,30 @@ def _of_lost_media(row: CallFinished, failure: str, *, answered: bool) -> str:
     return ""
 
 
-def _of_standstill(row: CallFinished, failure: str, load: LoadConfig) -> str:
-    """Return the failure of a call instead of one of the other side that a standstill explains; empty = none."""
-    if not (row.stood_still or row.media_stood_still) or not failure or blame_of(failure) is not Blame.SUT:
+def _of_this_host(row: CallFinished, failure: str, load: LoadConfig) -> str:
+    """Return the failure of a call instead of one of the other side that this host explains; empty = none."""
+    if not failure or blame_of(failure) is not Blame.SUT:
         return ""
-    return STOOD_STILL if _is_explained(row, failure, load) else ""
+    if (row.stood_still or row.media_stood_still) and _is_explained(
+        row, failure, load, row.stood_still, row.stood_still + row.media_stood_still
+    ):
+        return STOOD_STILL
+    away = max(row.network_down, _refused_seconds(row))
+    if not away:
+        return ""
+    explained = _is_explained(row, failure, load, row.network_down, away) or _is_lost_here(row, failure, away)
+    return NETWORK_DOWN if explained else ""
 
 
-def _is_explained(row: CallFinished, failure: str, load: LoadConfig) -> bool:
-    """Whether the failure follows from the standstills of the processes that the call needed."""
-    of_media = row.stood_still + row.media_stood_still
+def _refused_seconds(row: CallFinished) -> float:
+    """Seconds of a call in which the system refused to send its media; a few packets are none."""
+    if row.rtp_refused < LEAST_REFUSED or row.rtp_refused <= REFUSED * row.rtp_sent:
+        return 0.0
+    return min(1.0, row.rtp_refused / row.rtp_sent) * row.duration if row.rtp_sent else row.duration
+
+
+def _is_explained(row: CallFinished, failure: str, load: LoadConfig, of_signalling: float, of_media: float) -> bool:
+    """Whether the failure follows from seconds in which this host had no signalling, or no media."""
     if failure in BY_MEDIA or failure not in REASONS:
         return True
     if failure in BY_QUALITY:
@@ -111,8 +131,15 @@ def _is_explained(row: CallFinished, failure: str, load: LoadConfig) -> bool:
         return _media_time(row) + of_media + _start(row.media_due) >= load.media_share * row.media_due
     if failure in BY_WAITING:
         waited = min(row.ended - row.started, LONGEST_WAIT) if BY_WAITING[failure] else LONGEST_WAIT
-        return row.stood_still >= WAITED * waited
-    return failure in BY_SIGNALLING and row.stood_still > 0
+        return of_signalling >= WAITED * waited
+    return failure in BY_SIGNALLING and of_signalling > 0
+
+
+def _is_lost_here(row: CallFinished, failure: str, away: float) -> bool:
+    """Whether so much of the loss that the other side reported was lost on this host that the rest is no failure."""
+    if failure != "one_way" or not (row.rtp_sent and row.rtp_received):
+        return False
+    return row.remote_loss * row.duration - away <= (1 - ONE_WAY_SHARE) * row.duration
 
 
 def _missed_answer(row: CallFinished, load: LoadConfig) -> str:

@@ -6,6 +6,7 @@ any 10 s:
 - more than 1 % of the calls, packets or loop timers are later than their limit, and at least three of them (1 %: their
   99th percentile is above the limit)
 - more than 1 % of the RTP packets, and at least three, were refused by the system: its network was not there
+- the network of the calls was away: no interface that was up and had its carrier had their local address
 - a process stood still for more than half a second
 - a datagram was dropped at a local socket
 - the statistics have a gap of more than 3 s
@@ -21,9 +22,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ..bus import standstills
+from ..bus import outages, standstills
 from ..bus.messages import Snapshot
 from ..counting.table import EDGES
+from ..diagnosis.network_down import NetworkDown
 
 WINDOW: Final = 10.0
 """Seconds over which lateness is judged."""
@@ -77,6 +79,8 @@ class _Heartbeat(NamedTuple):
     """RTP packets sent, those included that the system refused."""
     refused: float
     """Packets that it refused."""
+    down: dict[str, float]
+    """Seconds in which an interface that calls use carried nothing."""
 
 
 class Health:
@@ -95,12 +99,18 @@ class Health:
         """Late ones of the seconds that are kept."""
         self._started_late = False
         """Found in a window whose first second is not kept any more."""
+        self._down = NetworkDown()
         self._folded_drops = 0.0
         self._folded_worst: dict[str, float] = {}
 
-    def begin(self) -> None:
-        """Count from here on: the processes are up and the plan starts."""
+    def begin(self, at: float = 0.0) -> None:
+        """Count from here on: the processes are up and the plan starts.
+
+        Args:
+            at: monotonic seconds of the start, from which outages of the network are shown.
+        """
         self._begun = True
+        self._down.begin(at)
 
     def observe(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
         """Take a snapshot of a process."""
@@ -120,6 +130,7 @@ class Health:
         if _paused(heartbeats[-1], heartbeat):
             words = f"{process}: stood still for more than {LONGEST_PAUSE * 1000:.0f} ms; delays may be its own"
             self._reasons[words] = None
+        self._down.compare([each.down for each in (*heartbeats, heartbeat)[-3:]], heartbeats[-1].at, heartbeat.at)
         heartbeats.append(heartbeat)
         while len(heartbeats) > 2 and heartbeats[1].at <= heartbeat.at - WINDOW:
             heartbeats.popleft()
@@ -149,7 +160,7 @@ class Health:
             schedule_lateness_p99: seconds, shown as they are.
             over: False = the run goes on, and windows that are not complete are not judged yet.
         """
-        reasons = dict(self._reasons)
+        reasons = {**self._reasons, **self._down.reasons()}
         for process, incarnation in self._heartbeats if over else ():
             reasons.update(self._late_as_a_whole(process, incarnation))
         if self._late_starts(self._newest_start + WINDOW if over else self._newest_start):
@@ -244,6 +255,7 @@ def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> f
 
 def _heartbeat(snapshot: Snapshot) -> _Heartbeat:
     counts: dict[str, tuple[float, ...]] = {}
+    down: dict[str, float] = {}
     drops = packets = refused = 0.0
     for name, labels, values in snapshot.series:
         if name in _LIMITS:
@@ -254,7 +266,9 @@ def _heartbeat(snapshot: Snapshot) -> _Heartbeat:
             refused += values[0]
         elif name == PACKETS and labels[0] == "sent":
             packets += values[0]
-    return _Heartbeat(snapshot.at, counts, drops, packets, refused)
+        elif name == outages.SECONDS:
+            down[labels[0]] = values[0]
+    return _Heartbeat(snapshot.at, counts, drops, packets, refused, down)
 
 
 def _is_too_much(late: float, count: float) -> bool:

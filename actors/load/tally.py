@@ -15,7 +15,7 @@ from ..config import LoadConfig
 from ..diagnosis.failure_reasons import OTHER_TEXTS, REASONS, Blame, blame_of, is_completed
 from ..diagnosis.request_loss import Loss
 from .concurrency import Concurrency
-from .expectations import DRAINED, NO_CALL, STOOD_STILL, is_one_way, missed
+from .expectations import DRAINED, NO_CALL, OF_THIS_HOST, is_one_way, missed
 from .histogram import Histogram
 from .thresholds import DISTRIBUTIONS
 
@@ -157,7 +157,7 @@ class Tally:
             self.answered += 1
             self.completed += is_completed(row.closed, row.cause, failure)
             self.distributions["duration"].add(row.duration)
-            self.one_way += failure == "one_way" or (failure != STOOD_STILL and is_one_way(row))
+            self.one_way += failure == "one_way" or (failure not in OF_THIS_HOST and is_one_way(row))
             self.media_calls += bool(row.rtp_sent or row.rtp_received or row.rtp_due)
             self._add_quality(row)
         self._add_times(row)

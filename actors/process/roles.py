@@ -31,6 +31,7 @@ from ..host.event_loop import new_event_loop
 from . import starter
 from .control_line import Child
 from .garbage import Collector
+from .network_watch import NetworkWatch
 
 ORPHAN_GRACE = 3.0
 """Seconds for hanging up after the supervisor has died, at most."""
@@ -96,12 +97,17 @@ class Process:
         """Made after everything else."""
         self.totals = Totals()
         self.totals.include(lasting.lost_rows)
-        self.context = link.new_context()
         boxes = order.files.boxes
         box = BlackBox(boxes, box_of(self.name, self.slot)) if boxes >= 0 else None
-        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop, box, Pulse())
+        self._network = NetworkWatch(loop) if self.name == "call" else None
+        outages = None if self._network is None else self._network.outages
+        self.surroundings = link.Surroundings(
+            self.incarnation, link.new_context(), self.totals, loop, box, Pulse(), outages
+        )
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.files.listeners]
         self._role = _make_role(self)
+        if self._network is not None:
+            self.totals.include(self._network.rows)
         self.child = Child(
             self.config,
             self.name,
@@ -149,9 +155,11 @@ class Process:
             self._role.settle()
         self.child.close()
         self._role.close()
+        if self._network is not None:
+            self._network.close()
         for each in self.sockets:
             each.close()
-        self.context.term()
+        self.surroundings.context.term()
 
     def _on_standard_input(self) -> None:
         if not os.read(0, 4096):

@@ -22,6 +22,8 @@ FRESH: Final = 5.0
 """Seconds for which the kernel's choice for a host is taken to hold."""
 MOST: Final = 4096
 """Hosts that are remembered."""
+MOST_USED: Final = 64
+"""Addresses of this host that are noted as used."""
 _FAR: Final = {4: "198.51.100.1", 6: "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849), which only the default route leads to."""
 _LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
@@ -72,9 +74,15 @@ class LocalAddresses:
         self._now = now
         self._routes: dict[str, tuple[float, str]] = {}
         self._local: dict[str, tuple[float, bool]] = {}
+        self._used = {hop.host for hop, wild in zip(self.hops, self.wildcard, strict=True) if not wild}
         self._alike: dict[tuple[str, int], list[int]] = {}
         for index, hop in enumerate(self.hops):
             self._alike.setdefault((hop.transport, ip_version(hop.host)), []).append(index)
+
+    @property
+    def used(self) -> set[str]:
+        """The addresses of this host that messages leave from: those of sockets; of wildcards, those chosen so far."""
+        return self._used
 
     def listener_for(self, hop: Hop) -> int | None:
         """Return the listener from which a hop is reached; None when none has its transport and IP version.
@@ -113,12 +121,15 @@ class LocalAddresses:
             return self._made(listener, hop.host, hop.host)
         if not is_address(host) or ip_version(host) != ip_version(hop.host):
             return self.usual(listener)
-        return self._sending(listener, self._chosen(host) or _LOOPBACK[ip_version(hop.host)])
+        found = self._sending(listener, self._chosen(host) or _LOOPBACK[ip_version(hop.host)])
+        self._use(found.bound.host)
+        return found
 
     def at(self, listener: int, address: str, source: str) -> LocalAddress:
         """Return the address of a listener that a message came to, from `source`; empty = unknown."""
         if not self.wildcard[listener] or not address or is_wildcard(address):
             return self.toward(listener, source)._replace(arrived=True)
+        self._use(address)
         return self._made(listener, address, self._open(address))._replace(arrived=True)
 
     def usual(self, listener: int) -> LocalAddress:
@@ -190,6 +201,10 @@ class LocalAddresses:
     def advertised(self, host: str) -> str:
         """Return the address that peers see for one of the sockets."""
         return self._advertised.get(ip_version(host)) or host.partition("%")[0]
+
+    def _use(self, address: str) -> None:
+        if len(self._used) < MOST_USED:
+            self._used.add(address)
 
     def _sending(self, listener: int, address: str) -> LocalAddress:
         opened = self._open(address)

@@ -95,6 +95,18 @@ def test_of_several_listeners_the_one_is_taken_that_the_kernel_would_send_from()
     assert [mixed.listener_for(Hop("udp", host, 5060)) for host in ("127.0.0.9", "10.0.0.9")] == [0, 1]
 
 
+def test_addresses_are_used_once_messages_leave_from_them() -> None:
+    assert addresses(Listener("udp", "192.0.2.1", 5060)).used == {"192.0.2.1"}
+    found = addresses(Listener("udp", "0.0.0.0", 5060))
+    found.usual(0)  # for no peer
+    assert found.used == set()
+    host = next(iter(ROUTES))
+    found.toward(0, host)
+    assert found.used == {ROUTES[host]}
+    found.at(0, "192.0.2.77", host)
+    assert found.used == {ROUTES[host], "192.0.2.77"}
+
+
 def test_own_addresses_are_those_of_sockets_of_this_host_and_the_advertised_one() -> None:
     known = addresses(Listener("udp", "0.0.0.0", 5060), advertise=("203.0.113.5",))
     ours = {host: known.is_ours(host) for host in ("127.0.0.1", "127.0.0.7", "203.0.113.5", "203.0.113.6", "::1", "x")}
