@@ -263,7 +263,7 @@ class _Reader:
         text, closed, _ = self._pattern[opened:].partition("}")
         first, comma, last = text.partition(",")
         whole = closed and all(not each or (each.isascii() and each.isdigit()) for each in (first, last))
-        if not whole or not (first or last):
+        if not whole or not (first or comma):  # {,} is {0,} to regcomp of glibc
             raise PatternError(
                 f"the interval at position {opened} is not of the form {{2}}, {{2,}} or {{2,3}}; "
                 "write \\{ for the character itself"
