@@ -24,7 +24,7 @@ MOST_SAID: Final = 50
 LONGEST_LINE: Final = 400
 """Characters of a line of errors."""
 RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
-COUNTERS: Final = "sipswarm_scenario_counts_total"
+COUNTERS: Final = "sipswarm_scenario_counter_total"
 EVENTS: Final = "sipswarm_scenario_events_total"
 
 
