@@ -32,6 +32,8 @@ def main() -> None:
     run("bench_message_guards")
     run("bench_sip_hop", "--seconds", "2" if options.quick else "5")
     run("bench_signalling", "--calls", "5000" if options.quick else "15000")
+    calls = ("--calls", "5000") if options.quick else ()
+    run("bench_files", *calls, "--json", str(OUT / "files.json"))
     only = ("--only", "net_sip,workers,memory") if options.quick else ()
     run("bench_node", *only, "--json", str(OUT / "node.json"))
     run("bench_idle", "--seconds", "10" if options.quick else "30")
