@@ -3,10 +3,10 @@
 The file is SIPp's built-in caller (`sipp -sd uac`). SIPp and `load -sf` run it against the same kind of SIPp UAS, at the
 same rate and with hold 0; CPU is that of the calling side, dispatcher and call worker, over all calls. `calls per CPU
 second` is that of the file over that of a load without one. Memory is the growth of the calling node from 1 s to 2.9 s
-of a run at 350 calls/s whose calls pause for 3 s, per call that came up in that time. `--profile` runs the calls of one
-worker in memory and prints where the time goes. A figure of a busy machine is worth nothing: run it alone.
+of a run at 350 calls/s whose calls pause for 3 s, per call that came up in that time. `mutants` is the
+CPU time of the slowest of 200 malformed files. A figure of a busy machine is worth nothing: run it alone.
 
-    python -m tests.bench.bench_files [--rates 1000,3000] [--calls 15000] [--only cpu,memory] [--json FILE]
+    python -m tests.bench.bench_files [--rates 1000,3000] [--calls 15000] [--only cpu,memory,mutants] [--json FILE]
 """
 
 import argparse
@@ -14,12 +14,14 @@ import asyncio
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
 from sipswarm.actors.host.event_loop import new_event_loop
 from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
+from tests.actors.sipp.test_mutants import FILES, MUTANTS, mutants, program_of
 from tests.bench.bench_node import resident
 from tests.bench.bench_signalling import HOST, Sipp, free_port, node_cpu
 
@@ -131,6 +133,17 @@ async def memory_row(file: str) -> Row:
     return {"file_octets": ours, "plain_octets": plain, "ratio": ours / plain, "target": 1.0}
 
 
+def mutants_row() -> Row:
+    """The longest time that one of the malformed files of tests/actors/sipp takes to be read or refused."""
+    longest = 0.0
+    for name, begin, end in mutants():
+        text = FILES[name][:begin] + FILES[name][end:]
+        began = time.process_time()
+        program_of(text)
+        longest = max(longest, time.process_time() - began)
+    return {"files": MUTANTS, "longest_ms": longest * 1e3, "target": 100}
+
+
 async def measure(rates: list[int], calls: int, only: list[str]) -> dict[str, Row]:
     """All rows, one after the other."""
     rows: dict[str, Row] = {}
@@ -141,6 +154,8 @@ async def measure(rates: list[int], calls: int, only: list[str]) -> dict[str, Ro
                 rows[f"cpu_{rate}"] = await cpu_row(file, rate, calls)
         if "memory" in only:
             rows["memory"] = await memory_row(file)
+        if "mutants" in only:
+            rows["mutants"] = mutants_row()
     for name, row in rows.items():
         print(f"{name}: " + "  ".join(f"{key} {value:.3g}" for key, value in row.items()), flush=True)
     return rows
@@ -150,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rates", default="1000,3000")
     parser.add_argument("--calls", type=int, default=15000)
-    parser.add_argument("--only", default="cpu,memory", help="which rows, separated by commas")
+    parser.add_argument("--only", default="cpu,memory,mutants", help="which rows, separated by commas")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     rates = [int(rate) for rate in options.rates.split(",")]

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -512,3 +513,33 @@ def test_a_command_that_never_comes_is_a_fault_of_the_files(tmp_path: Path) -> N
         code, summary, rows = load(f"b@127.0.0.1:{peer.port}", tmp_path, FIRST, *options)
     assert was(code, 107), summary
     assert [row["failure"] for row in rows] == ["command_lost"] * 2
+
+
+PART = '<nop><action><exec command="true"/></action></nop>'
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        (OPTIONS.replace("<recv", "<reply/><recv"), 14, "<reply> is not supported yet"),
+        (OPTIONS.replace("<recv", f"{PART}<recv"), 14, "allow it with --allow-exec"),
+        (OPTIONS.replace("<recv", PART.replace("command=", "play_pcap_video=") + "<recv"), 14, "play_pcap_video"),
+        (OPTIONS.replace("]]>", ""), 3, "the CDATA section that begins here is not closed"),
+    ],
+    ids=["an unknown element", "a program", "video", "a section that is not closed"],
+)
+def test_what_cannot_be_run_is_refused_by_its_line_and_nothing_is_sent(
+    file: str, line: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calls.xml").write_text(file)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{peer.getsockname()[1]}"
+        code = main(["load", target, "-sf", str(tmp_path / "calls.xml"), "-m", "1", *QUIET])
+        peer.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.recv(65536)
+    assert was(code, 2)
+    message = capsys.readouterr().err
+    assert f"calls.xml:{line}: " in message
+    assert said in message

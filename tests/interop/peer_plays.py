@@ -41,6 +41,17 @@ def answers_each(more: str = "", count: int = 2) -> Play:
     return play
 
 
+def hears(count: int) -> Play:
+    """Answers nothing: waits for as many messages, and a while for more."""
+
+    def play(peer: ScriptedPeer) -> None:
+        for _ in range(count):
+            peer.expect()
+        peer.listen(0.3)
+
+    return play
+
+
 def answers_first_and_third(peer: ScriptedPeer) -> None:
     """Answers two of three requests."""
     peer.expect()

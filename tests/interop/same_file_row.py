@@ -32,5 +32,7 @@ class Row:
     calls: int = 1
     injection: str = ""
     """Contents of a file for `-inf`."""
-    says: dict[int, Sequence[str]] | None = None
-    """Lines that must be in messages, by their numbers."""
+    gaps: Sequence[float] = ()
+    """Seconds from each message to the next, as far as they matter; see `SLACK` of `test_same_file`."""
+    seconds: float = 15
+    """SIPp is ended then."""

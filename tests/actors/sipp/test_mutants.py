@@ -5,6 +5,7 @@ The files are those that come with the program and those of the interoperation t
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from sipswarm.actors.sipp import scenario_file
 from sipswarm.actors.sipp.faults import ScenarioFileError
 from sipswarm.actors.sipp.markup import read
-from sipswarm.actors.sipp.program import Program
+from sipswarm.actors.sipp.program import Program, Role
 from sipswarm.actors.sipp.program_reader import read as read_program
 
 FOLDER = Path(__file__).parents[2] / "interop" / "sipp"
@@ -53,13 +54,27 @@ def test_every_file_can_be_run(name: str) -> None:
     assert found.unsupported == ()
 
 
-def test_every_mutant_is_read_or_refused_with_a_line_and_loses_nothing_in_silence() -> None:
+def mutants() -> Iterator[tuple[str, int, int]]:
+    """Which file lacks which mark, by begin and end; the same ones in each run."""
     chance = random.Random(16)
-    outcomes = {"refused": 0, "faults": 0, "told": 0}
+    names = sorted(FILES)
     for _ in range(MUTANTS):
-        name = chance.choice(sorted(FILES))
+        name = chance.choice(names)
+        yield name, *chance.choice(marks_of(FILES[name]))
+
+
+def test_mutants_are_of_files_of_both_roles_and_of_each_origin() -> None:
+    names = {name for name, _, _ in mutants()}
+    programs = [program_of(FILES[name]) for name in names]
+    assert {each.role for each in programs if isinstance(each, Program)} == set(Role)
+    assert names & set(scenario_file.BUILTIN)
+    assert names - set(scenario_file.BUILTIN)
+
+
+def test_every_mutant_is_read_or_refused_with_a_line_and_loses_nothing_in_silence() -> None:
+    outcomes = {"refused": 0, "faults": 0, "told": 0}
+    for name, begin, end in mutants():
         whole = FILES[name]
-        begin, end = chance.choice(marks_of(whole))
         found = program_of(whole[:begin] + whole[end:])
         where = f"{name}: {whole[max(0, begin - 60) : begin]}⟨{whole[begin:end]}⟩{whole[end : end + 60]}"
         lines = range(1, whole.count("\n") + 2)
