@@ -1,10 +1,10 @@
 """What a scenario file of SIPp costs: CPU per call against SIPp and a plain call, and memory of a call that waits.
 
-The file is SIPp's built-in caller (`sipp -sd uac`). SIPp and `load -sf` run it against the same kind of SIPp UAS, at the
-same rate and with hold 0; CPU is that of the calling side, dispatcher and call worker, over all calls. `calls per CPU
-second` is that of the file over that of a load without one. Memory is the growth of the calling node from 1 s to 2.9 s
-of a run at 350 calls/s whose calls pause for 3 s, per call that came up in that time. `mutants` is the
-CPU time of the slowest of 200 malformed files. A figure of a busy machine is worth nothing: run it alone.
+The file is SIPp's built-in caller (`sipp -sd uac`). SIPp and `load -sf` run it against the same kind of SIPp UAS, at
+the same rate and with hold 0; CPU is that of the calling side, dispatcher and call worker, over all calls. How many
+calls the file has per CPU second is put over those of a load without one. Memory is the growth of the calling node
+from 1 s to 2.9 s of a run at 350 calls/s whose calls pause for 3 s, per call that came up in that time. `mutants` is
+the CPU time of the slowest of 200 malformed files. A figure of a busy machine is worth nothing: run it alone.
 
     python -m tests.bench.bench_files [--rates 1000,3000] [--calls 15000] [--only cpu,memory,mutants] [--json FILE]
 """

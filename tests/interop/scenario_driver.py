@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from sipswarm.actors.bus.slots import own_part
-from sipswarm.actors.load.sipp_files.receiving_file import REMOTE_PORT
+from sipswarm.actors.load.sipp_files.bound_file import REMOTE_PORT
 from sipswarm.actors.sipp.call.context import CallContext, CallIdentity
 from sipswarm.actors.sipp.call.defaults import Local
 from sipswarm.actors.sipp.call.dialog import Dialog

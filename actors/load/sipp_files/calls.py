@@ -6,14 +6,8 @@ own global variables and its own copy of the rows of `-inf`.
 """
 
 import logging
-import os
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from random import Random
-from typing import Any, Final
-
-from sipswarm.sipcore.message.uri import Uri
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from ...bus.slots import own_part
 from ...call_worker.actor_table import ActorTable
@@ -22,18 +16,13 @@ from ...config import LoadConfig
 from ...errors import Overloaded
 from ...runtime.actor_loop import ActorLoop
 from ...sipp.actions.results import TellOther
-from ...sipp.call.context import CallContext, CallIdentity
-from ...sipp.call.defaults import Local
-from ...sipp.call.dialog import Dialog
-from ...sipp.call.machine import ScenarioCall
-from ...sipp.call.script import Script, Wish
+from ...sipp.call.context import CallIdentity
+from ...sipp.call.script import Wish
 from ...sipp.call.statistics import Mark
-from ...sipp.call.surroundings import Surroundings, numbers_of, texts_of
 from ...sipp.injection_reading import read_injection
 from ...sipp.program import Program
-from ...sipp.program_reader import read, runnable
-from ...sipp.scenario_file import label_of, read_file
-from ...sipp.variables import Value, Variables
+from ...sipp.scenario_file import label_of
+from ...sipp.variables import Value
 from ...transport.output import SipOutput
 from ..requests.ends import Begun, RequestEnds
 from ..requests.route import Route
@@ -45,16 +34,11 @@ from .commands import Commands
 from .figures import closed_of, media_columns, note_times, reason_of, result_of
 from .initialization import INIT, carry_out
 from .marks import Marks
-from .named_texts import NamedTexts
 from .pairs import Pairs
-from .settings import indexes_of, row_files, settings_of
-from .sides import Side
+from .settings import indexes_of, row_files
+from .sides import Side, sides_of
 from .users import Users
 
-SERVICE: Final = "service"
-"""`[service]` where the target has no user."""
-OTHER_PID: Final = 1 << 23
-"""Added to `[pid]` in the other side of a call, so that both have branches and tags of their own."""
 _logger = logging.getLogger(__name__)
 
 
@@ -98,64 +82,25 @@ class FileCalls(Starter):
         self._hop = route.hop
         self._peer = route.peer
         self._output = output
-        programs = [self._program(path) for path in (config.scenario, config.sipp_load.second_file) if path]
-        program = programs[0]
-        local = route.local()
-        self._listener = local.listener
-        target = Uri.parse(config.target)
+        self._listener = route.local().listener
         self._injection = read_injection(row_files(config), indexes_of(config.sipp), seed=config.seed)
-        media_port = factory.parked_port(local.listener)
-        surroundings = Surroundings(
-            texts=texts_of(
-                remote=route.hop,
-                remote_host=target.host,
-                local=local.seen,
-                media_ip=local.seen.host,
-                service=target.user or SERVICE,
-                users=self._injection.users or -1,
-            ),
-            numbers={
-                **numbers_of(remote=route.hop, local=local.seen),
-                **dict.fromkeys(("media_port", "auto_media_port", "rtpstream_audio_port"), media_port),
-            },
-            pid=os.getpid(),
-            wall=time.time() - time.monotonic(),
-            injection=self._injection,
-            file=NamedTexts(config.scenario, [use.name for each in programs for use in each.needs.files]).text,
-            auth_uri=config.sipp_load.authentication_uri.removeprefix("sip:"),
-        )
-        self._first = self._side(program, surroundings, dict(config.sipp.variables))
+
+        def streams(program: Program) -> CallStreams:
+            return CallStreams(program, config, factory.media_leases, actor_loop.touch, output.may_send)
+
+        parked = factory.parked_port(self._listener)
+        self._first, self._second = sides_of(config, route, self._injection, parked, streams)
         self._pairs = Pairs()
-        self._second: Side | None = None
-        """The other side of each call; None = there is none."""
-        if len(programs) > 1:
-            surroundings = replace(surroundings, pid=surroundings.pid + OTHER_PID)
-            self._second = self._side(programs[1], surroundings, {})
         users = self._injection.users
-        self._users = Users(users, first, step, self._first.script.layout) if users else None
+        self._users = Users(users, first, step, self._first.file.script.layout) if users else None
         self._commands = Commands(self._spawn, marks.left_out_command)
-        for each in programs:
-            marks.declare(each)
+        for side in (self._first, self._second):
+            if side is not None:
+                marks.declare(side.program)
         self._open: dict[FileCall, tuple[Begun, Ended, int]] = {}
         """Begin, what takes the end, and the user of each call; -1 = it has none."""
         self._said: set[tuple[bool, int]] = set()
         """Whether of the second file, and the line, of each failure that the log has."""
-
-    def _program(self, path: str) -> Program:
-        given = self._config.sipp
-        return runnable(read(read_file(path), keys=dict(given.keys), allow_exec=given.allow_exec))
-
-    def _side(self, program: Program, surroundings: Surroundings, variables: Mapping[str, str]) -> Side:
-        """Return a file, ready for its calls.
-
-        Args:
-            variables: first values of its global variables.
-        """
-        script = Script(program.bound(surroundings.constants), settings_of(self._config))
-        streams = CallStreams(
-            program, self._config, self._factory.media_leases, self._actor_loop.touch, self._output.may_send
-        )
-        return Side(script, script.layout.global_values(variables), surroundings, streams)
 
     async def set_up(self) -> str:
         """Carry out `init` of each file, which sets global variables before the first call.
@@ -173,7 +118,7 @@ class FileCalls(Starter):
             self._marks.note(INIT, marks, wishes, now)
             self._commands.take(wishes)
 
-        return carry_out(side.script, side.surroundings, side.everyone, self._config.seed, now, note)
+        return carry_out(side.file, self._config.seed, now, note)
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
         """Begin a run of the file; False = with rows of USER, each user of this worker has a call."""
@@ -201,31 +146,18 @@ class FileCalls(Starter):
             index: of the arrival.
             user: that the call is for; -1 = none.
         """
-        (script, everyone, surroundings, streams), number = side, index + 1
         ports: dict[str, int] = {}
         rows = self._injection.rows_of(index, max(0, user))
-        context = CallContext(
-            surroundings,
-            CallIdentity(call_id=call_id, number=number, numbers=ports, user=user + 1, rows=rows),
-            Dialog(script.settings.base_cseq),
-            Variables(script.layout, self._values_of(side, user), everyone),
-            Random((self._config.seed << 40) ^ index),
-        )
-        local = self._output.addresses.hops[self._listener]
-        machine = ScenarioCall(
-            script,
-            context,
+        identity = CallIdentity(call_id=call_id, number=index + 1, numbers=ports, user=user + 1, rows=rows)
+        machine = side.file.machine(
+            identity,
+            self._output.addresses.hops[self._listener],
             is_reliable=self._hop.is_reliable,
-            local=Local(
-                local.transport.upper(),
-                f"{context.text('local_ip')}:{context.number('local_port')}",
-                f"z9hG4bK-{surroundings.pid}-{number}-end",
-                f"{surroundings.pid}-{number}",
-            ),
+            user=self._values_of(side, user),
         )
         until = self._actor_loop.now() + self._config.run_time
         call = FileCall(machine, call_id, self._send, self._over, until, self._note)
-        streams.give(call, self._listener, ports, self._peer)
+        side.streams.give(call, self._listener, ports, self._peer)
         return call
 
     def _start(self, call: FileCall) -> None:
@@ -261,7 +193,7 @@ class FileCalls(Starter):
         form = self._config.sipp_load.call_id_form
         if not form:
             return self._factory.new_call_id()
-        surroundings = self._first.surroundings
+        surroundings = self._first.file.surroundings
         host = surroundings.texts["local_ip"]
         return self._factory.call_id_from(filled(form, number, surroundings.pid, host))
 

@@ -10,27 +10,18 @@ from ...sipp.call.dialog import Dialog
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.script import Script, Wish
 from ...sipp.call.statistics import Mark
-from ...sipp.call.surroundings import Surroundings
-from ...sipp.variables import Value, Variables
+from ...sipp.variables import Variables
+from .bound_file import BoundFile
 from .call import log_said
 
 INIT: Final = "init"
 """`[call_id]` in `init`, which is no call."""
 
 
-def carry_out(
-    script: Script,
-    surroundings: Surroundings,
-    everyone: list[Value],
-    seed: int,
-    now: float,
-    note: Callable[[Sequence[Mark], Sequence[Wish]], None],
-) -> str:
+def carry_out(file: BoundFile, seed: int, now: float, note: Callable[[Sequence[Mark], Sequence[Wish]], None]) -> str:
     """Carry out `init` of a file, which sets global variables.
 
     Args:
-        script: of its calls.
-        everyone: the values of the global variables.
         seed: of what is drawn.
         now: monotonic seconds.
         note: takes what it has counted, and what its actions want.
@@ -38,16 +29,17 @@ def carry_out(
     Returns:
         Why no call can begin, with file and line; empty = they can.
     """
+    script = file.script
     program = script.program.initialization
     if program is None:
         return ""
     call = ScenarioCall(
         Script(program, script.settings),
         CallContext(
-            surroundings,
+            file.surroundings,
             CallIdentity(call_id=INIT, number=0),
             Dialog(script.settings.base_cseq),
-            Variables(script.layout, everyone=everyone),
+            Variables(script.layout, everyone=file.everyone),
             Random(seed),
         ),
         is_reliable=True,
