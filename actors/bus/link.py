@@ -28,6 +28,7 @@ import zmq
 
 from ..counting.totals import Totals
 from ..diagnosis.black_box import BlackBox
+from ..errors import ConfigurationError
 from . import kinds, wire
 from .bound_path import BoundPath
 from .channel import Channel
@@ -57,6 +58,8 @@ RECORDS_PER_FRAME = 128
 HIGH_WATER_MARK = 1000
 MAX_AGE = 8.0
 """Seconds: older SIP of a datagram expires. Its peer has repeated it meanwhile, at least every 4 s (RFC 3261, T2)."""
+LEAST_LIBZMQ: Final = (4, 3, 4)
+"""Older ones let a peer write beyond a buffer, or take memory without end (CVE-2020-15166, CVE-2021-20234 to 20237)."""
 HELLO_INTERVAL = 0.05
 RETRY_INTERVAL = 0.05
 WELCOME_WITHIN = 1.0
@@ -72,7 +75,14 @@ ACKNOWLEDGE_SOON: Final = 0.005
 
 
 def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
-    """The ZeroMQ context of a process; in embedded mode of all roles."""
+    """The ZeroMQ context of a process; in embedded mode of all roles.
+
+    Raises:
+        ConfigurationError: the library is one with known holes.
+    """
+    if zmq.zmq_version_info() < LEAST_LIBZMQ:
+        least = ".".join(map(str, LEAST_LIBZMQ))
+        raise ConfigurationError(f"libzmq {zmq.zmq_version()} has known holes; {least} or newer: pip install -U pyzmq")
     return zmq.Context(io_threads=1)
 
 

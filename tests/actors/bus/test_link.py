@@ -25,6 +25,7 @@ from sipswarm.actors.bus.link import (
 )
 from sipswarm.actors.bus.messages import Drain, Hello, Probe, Probed, Ready, SipReceived, Welcome
 from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.errors import ConfigurationError
 
 DROPPED = "sipswarm_bus_dropped_total"
 MESSAGES = "sipswarm_bus_messages_total"
@@ -666,3 +667,11 @@ def test_a_closed_link_refuses_in_silence_and_may_be_closed_again(endpoint: str)
 
 def test_the_versions_are_those_of_the_library_and_its_binding() -> None:
     assert versions() == (zmq.zmq_version(), zmq.pyzmq_version())
+
+
+def test_a_library_with_known_holes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zmq, "zmq_version_info", lambda: (4, 3, 4))
+    new_context().term()
+    monkeypatch.setattr(zmq, "zmq_version_info", lambda: (4, 3, 3))
+    with pytest.raises(ConfigurationError, match=r"has known holes; 4\.3\.4 or newer: pip install -U pyzmq"):
+        new_context()
