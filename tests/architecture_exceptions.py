@@ -74,7 +74,6 @@ READ_CAUSES = {
 LARGER = {
     "actors/agent/user_agent.py": {"imports": 32, "UserAgent methods": 29, "__init__ parameters": 26},
     "actors/bus/link.py": {
-        "imports": 13,
         "RouterLink attributes": 23,
         "DealerLink attributes": 23,
         "__init__ parameters": 13,

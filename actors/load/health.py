@@ -43,6 +43,10 @@ TOLERATED: Final = 0.01
 """Share that may be above a limit while the 99th percentile is not."""
 LEAST_LATE: Final = 3
 """Late samples within `WINDOW` below which their share proves nothing."""
+MOST_GAPS: Final = 64
+"""Gaps of the statistics that are kept of a process."""
+SUPERVISOR: Final = "supervisor"
+"""The end of the name of the process that reads the statistics, behind that of its node."""
 STARTS_KEPT: Final = 3600
 """Seconds for which late starts are counted one by one: a call reports its start when it is over. The start of a longer
 call counts in the first of these seconds."""
@@ -100,6 +104,8 @@ class Health:
         self._started_late = False
         """Found in a window whose first second is not kept any more."""
         self._down = NetworkDown()
+        self._gaps: dict[str, list[tuple[float, float]]] = {}
+        """When the statistics of a process ceased, and when they went on."""
         self._folded_drops = 0.0
         self._folded_worst: dict[str, float] = {}
 
@@ -124,7 +130,9 @@ class Health:
         heartbeats = self._heartbeats[key]
         gap = heartbeat.at - heartbeats[-1].at
         if gap > LONGEST_GAP:
-            self._reasons[f"{process}: no statistics for more than {LONGEST_GAP:.0f} s"] = None
+            gaps = self._gaps.setdefault(process, [])
+            if len(gaps) < MOST_GAPS:
+                gaps.append((heartbeats[-1].at, heartbeat.at))
         if heartbeat.drops > heartbeats[-1].drops:
             self._reasons[f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max"] = None
         if _paused(heartbeats[-1], heartbeat):
@@ -160,7 +168,7 @@ class Health:
             schedule_lateness_p99: seconds, shown as they are.
             over: False = the run goes on, and windows that are not complete are not judged yet.
         """
-        reasons = {**self._reasons, **self._down.reasons()}
+        reasons = {**self._reasons, **self._down.reasons(), **self._silent()}
         for process, incarnation in self._heartbeats if over else ():
             reasons.update(self._late_as_a_whole(process, incarnation))
         if self._late_starts(self._newest_start + WINDOW if over else self._newest_start):
@@ -175,6 +183,18 @@ class Health:
             udp_drops=int(self._folded_drops + sum(self._drops(key) for key in self._heartbeats)),
             reasons=tuple(reasons),
         )
+
+    def _silent(self) -> dict[str, None]:
+        """The gaps of the statistics in words; what the supervisor did not read, because it stood still, is its own."""
+        own = [gap for process, gaps in self._gaps.items() if process.endswith(SUPERVISOR) for gap in gaps]
+        words: dict[str, None] = {}
+        for process, gaps in self._gaps.items():
+            if process.endswith(SUPERVISOR):
+                seconds = max(until - since for since, until in gaps)
+                words[f"{process}: stood still for {seconds:.1f} s; what the others counted meanwhile came late"] = None
+            elif any(_apart(gap, own) > LONGEST_GAP for gap in gaps):
+                words[f"{process}: no statistics for more than {LONGEST_GAP:.0f} s"] = None
+        return words
 
     def _late_as_a_whole(self, process: str, incarnation: int) -> dict[str, None]:
         """Lateness above a limit in a process that has run for less than the window, in words."""
@@ -269,6 +289,11 @@ def _heartbeat(snapshot: Snapshot) -> _Heartbeat:
         elif name == outages.SECONDS:
             down[labels[0]] = values[0]
     return _Heartbeat(snapshot.at, counts, drops, packets, refused, down)
+
+
+def _apart(gap: tuple[float, float], others: Sequence[tuple[float, float]]) -> float:
+    """Seconds of a gap that are in none of some others."""
+    return gap[1] - gap[0] - sum(max(0.0, min(gap[1], until) - max(gap[0], since)) for since, until in others)
 
 
 def _is_too_much(late: float, count: float) -> bool:
