@@ -32,6 +32,8 @@ EXCERPT: Final = 40
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:-]*", re.ASCII)
 _ATTRIBUTE: Final = re.compile(r"""[^\s=<>/"']+""")
+_SEPARATORS: Final = (",", ";")
+"""What stands between attributes by mistake; SIPp takes it for a blank."""
 _BLANK: Final = re.compile(r"\s*")
 _MARKUP: Final = re.compile(r"\n[ \t]*<[A-Za-z/!]|<!\[CDATA\[|\]\]>")
 """What is in an attribute only when its closing quote is missing."""
@@ -334,6 +336,10 @@ class _Scanner:
                 )
             key = match[0]
             equals = self._skip_blank(match.end())
+            if key in _SEPARATORS and not text.startswith("=", equals):
+                self.tolerate(end, f"{key} between attributes of <{name}>", "a blank")
+                end = match.end()
+                continue
             if not text.startswith("=", equals):
                 if text.startswith(('"', "'"), equals):
                     self._refuse(begin, f"a quote of <{name}> is missing or not closed before {excerpt(key)}")

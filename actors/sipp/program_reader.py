@@ -6,6 +6,7 @@ call succeed that has not done what the file says.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from . import distributions
@@ -237,7 +238,11 @@ class _Reader:
     def _shared(self, attributes: Attributes) -> dict[str, Any]:
         """The attributes that all commands have, and the actions."""
         element = attributes.element
-        self._refuse_children(element, (ACTION,))
+        for child in element.children:
+            if child.name != ACTION:
+                self._findings.tolerate(
+                    child.line, f"<{excerpt(child.name)}> in <{element.name}> and not in <action>", "nothing, as by SIPp"
+                )
         if element.text is not None and element.name not in {"send", "sendCmd"}:
             self._findings.tolerate(element.text_line, f"a CDATA section in <{element.name}>", "nothing")
         actions = tuple(
@@ -305,7 +310,7 @@ class _Reader:
         if response and request:
             self._findings.tolerate(element.line, "response and request in one <recv>", "the request alone")
             response = 0
-        elif "response" in attributes and not 100 <= response <= 699:
+        elif (attributes.text("response") or not request) and "response" in attributes and not 100 <= response <= 699:
             attributes.fault(f'response="{excerpt(attributes.text("response"))}" is no status code; write 100 to 699')
         elif not response and not request:
             attributes.fault('<recv> waits for nothing; write response="…" or request="…"')
@@ -343,7 +348,8 @@ class _Reader:
             self._findings.use_variable(variable, attributes.element.line)
         distribution = None if variable else distributions.of_pause(attributes)
         if distribution is not None and distribution.name == "fixed" and distribution.parameters[0] < 0:
-            attributes.fault("the pause is shorter than nothing; write a number of milliseconds")
+            attributes.tolerate("a pause that is shorter than nothing", "no pause, as by SIPp")
+            distribution = replace(distribution, parameters=(0.0,))
         timewait = attributes.element.name == "timewait"
         return Pause(**self._shared(attributes), variable=variable, distribution=distribution, timewait=timewait)
 

@@ -94,7 +94,7 @@ def ereg(given: Given) -> Action:
     if occurrence < 0:
         attributes.fault("occurrence is below 0; write 1 for the first")
     try:
-        expression = Expression(attributes.needed("regexp"))
+        expression = Expression(attributes.text("regexp") if given.has("regexp") else attributes.needed("regexp"))
     except PatternError as error:
         attributes.fault(f'regexp="{excerpt(attributes.text("regexp"))}": {error}')
         return Nothing()

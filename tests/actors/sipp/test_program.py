@@ -298,10 +298,6 @@ NO_STATUS = 'response="abc" of <recv> is not a whole number; write a whole numbe
         ),
         (f"{INVITE}<timewait/><pause/>", ["4: <timewait> is not the last command; write <pause>"]),
         (f'{INVITE}<pause milliseconds="1s"/>', ['4: milliseconds="1s" of <pause> is not a number; write a number']),
-        (
-            f'{INVITE}<pause milliseconds="-1"/>',
-            ["4: the pause is shorter than nothing; write a number of milliseconds"],
-        ),
         (f'{INVITE}<pause distribution="uniform" min="1"/>', ['4: <pause> has no max; write max="…"']),
         (
             f'{INVITE}<pause distribution="poisson"/>',
@@ -311,7 +307,6 @@ NO_STATUS = 'response="abc" of <recv> is not a whole number; write a whole numbe
         (f"{INVITE}<xi:include/>", ["4: <xi:include> is not supported yet"]),
         (f"{INVITE}<init><foo/></init>", ["4: <foo> in <init> is not supported yet"]),
         (f"{INVITE}<action/>", ["4: <action> stands in no command; write it between <recv …> and </recv>"]),
-        (f"{INVITE}<nop><b/></nop>", ["4: <b> in <nop> is not supported yet"]),
         (f"{INVITE}<nop><action><b/></action></nop>", ["4: <b> is not supported yet"]),
         (f"{INVITE}<nop><action><closecon/></action></nop>", ["4: <closecon> is not supported yet"]),
         (

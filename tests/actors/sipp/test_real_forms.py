@@ -5,8 +5,9 @@ Written anew after files for Asterisk, phones and proxies; none is a copy.
 
 import pytest
 
+from sipswarm.actors.sipp.distributions import Distribution
 from sipswarm.actors.sipp.markup import read
-from sipswarm.actors.sipp.program import Nop, Program, Receive, Send
+from sipswarm.actors.sipp.program import Nop, Pause, Program, Receive, Send
 from sipswarm.actors.sipp.program_reader import read as read_program
 from sipswarm.actors.sipp.template import LastHeader, Value, Variable
 
@@ -149,3 +150,38 @@ def test_a_template_in_a_message_is_text() -> None:
     first = found.steps[0]
     assert isinstance(first, Send)
     assert first.message.parts[0] == "INVITE sip:{{ user }}@HOST@ SIP/2.0\r\nCall-ID: "
+
+
+@pytest.mark.parametrize(
+    ("inside", "found"),
+    [
+        ('<recv response="200"><log message="x"/></recv>', "<log> in <recv> and not in <action>: nothing, as by SIPp"),
+        ('<recv response="200"><curl url="x"/></recv>', "<curl> in <recv> and not in <action>: nothing, as by SIPp"),
+        ('<recv response="200", rtd="true"/>', ", between attributes of <recv>: a blank"),
+        ('<recv response="200" ; rtd="true"/>', "; between attributes of <recv>: a blank"),
+        ('<pause milliseconds="-500"/>', "a pause that is shorter than nothing: no pause, as by SIPp"),
+    ],
+)
+def test_what_sipp_ignores_is_told_and_ignored(inside: str, found: str) -> None:
+    read_here = program(f"{INVITE}{inside}")
+    assert (faults(read_here), told(read_here)) == ([], [f"4: {found}"])
+    step = read_here.steps[-1]
+    if isinstance(step, Receive):
+        assert step.response == 200
+        assert (step.rtd == "1") is ("rtd" in inside)
+    else:
+        assert isinstance(step, Pause)
+        assert step.distribution == Distribution("fixed", (0.0,))
+
+
+def test_an_empty_response_beside_a_request_is_none() -> None:
+    found = program(f'{INVITE}<recv response="" request="BYE"/>')
+    assert (faults(found), told(found)) == ([], [])
+    step = found.steps[1]
+    assert isinstance(step, Receive)
+    assert (step.request, step.response) == ("BYE", 0)
+
+
+def test_an_empty_expression_matches_anything() -> None:
+    found = program(f'<recv request="INVITE"><action><ereg regexp="" check_it="true"/></action></recv>{OK}')
+    assert (faults(found), told(found)) == ([], [])
