@@ -84,8 +84,7 @@ def _checked(config: RobotConfig) -> RobotConfig:
         raise click.UsageError("FILE and -sf or -sn name a robot each; give one of them")
     if config.scenario and not sipp_file.is_named(config):
         raise click.UsageError(
-            f"-sf {config.scenario} is no scenario file of SIPp, whose name ends in .xml; "
-            "write robot FILE for a Python file"
+            f"-sf {config.scenario} is no scenario file of SIPp; write robot FILE for a Python file"
         )
     sipp_file.check_options(config)
     for option, name in (("-inf", "data"), ("-d", "hold")):

@@ -1,5 +1,7 @@
 """Scenario files on disk, and those that come with the program under SIPp's names."""
 
+import re
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -14,14 +16,31 @@ BUILTIN: Final = (
 )
 """The scenarios of `-sn`; `-sd` prints them."""
 SUFFIX: Final = ".xml"
-"""Of scenario files of SIPp; a file with another one is a Python file."""
+"""The usual one of scenario files of SIPp."""
+_PYTHON: Final = re.compile(r"\.py(?::\w+)?", re.ASCII)
+"""How the name of a Python file ends, and of its function."""
+MOST_BLANKS: Final = 1024
+"""Octets in which a file without a suffix begins."""
 _MARK: Final = "-sn "
 """Before the name of a scenario that comes with the program, where the path of a file may stand."""
 
 
 def is_named(path: str) -> bool:
-    """Whether a scenario is a file of SIPp: its suffix decides."""
-    return path[-len(SUFFIX) :].lower() == SUFFIX
+    """Whether a scenario is a file of SIPp: its suffix decides, where it has none the first character of the file.
+
+    SIPp looks at no name, so that there are uac.sipp, uac.sf and uac.xml.in.
+    """
+    suffix = Path(path).suffix
+    return not _PYTHON.fullmatch(suffix) if suffix else _begins_as_markup(path)
+
+
+def _begins_as_markup(path: str) -> bool:
+    """Whether the first characters of a file are those of an element; False = it cannot be read."""
+    with suppress(OSError, ValueError):
+        if Path(path).is_file():
+            with open(path, "rb") as file:
+                return file.read(MOST_BLANKS).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return False
 
 
 def read_file(path: str) -> Document:

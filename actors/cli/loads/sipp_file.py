@@ -86,7 +86,7 @@ def read(config: LoadConfig | RobotConfig) -> list[Program]:
         missing = _of_robots(program) if receives else _alone(program)
         return [replace(program, unsupported=(*program.unsupported, *_not_carried_out(program), *missing))]
     if not scenario_file.is_named(second):
-        raise ConfigurationError(f"--second-scenario {second}: give a scenario file of SIPp, FILE.xml")
+        raise ConfigurationError(f"--second-scenario {second}: give a scenario file of SIPp, such as FILE.xml")
     other = _read(config, second)
     speaking = next(each for each in other.steps if isinstance(each, _SPEAKING))
     if not isinstance(speaking, ReceiveCommand):

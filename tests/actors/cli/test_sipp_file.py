@@ -27,6 +27,34 @@ def test_a_file_that_can_be_run_is_shown_and_passes(tmp_path: Path, capsys: pyte
     assert shown[-9] == f"0 {file}:4 send INVITE"
 
 
+@pytest.mark.parametrize("name", ["uac.sipp", "uac.sf", "uac.xml.in", "uac.txt", "uac"])
+def test_the_name_of_a_scenario_file_may_be_any_but_that_of_a_python_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    file = tmp_path / name
+    file.write_text("\n" + scenario_file.text_of("uac"))
+    assert main(["check", "load", "127.0.0.1", "-sf", str(file)]) == 0
+    assert capsys.readouterr().out.startswith(f"scenario: {file} (caller)")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_sipp"),
+    [
+        ("a.py", "<scenario/>", False),
+        ("a.py:go", "<scenario/>", False),
+        ("a", "\ufeff\r\n <scenario/>", True),
+        ("a", "async def scenario(ua, row): ...", False),
+        ("a.xml", "", True),
+    ],
+)
+def test_a_file_without_a_suffix_is_looked_at(tmp_path: Path, name: str, text: str, is_sipp: bool) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert scenario_file.is_named(str(path)) is is_sipp
+    path.unlink()
+    assert scenario_file.is_named(str(path)) is (name == "a.xml")
+
+
 def test_a_key_of_the_command_line_is_needed_and_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, INVITE + OK)
     assert main(["check", "load", "127.0.0.1", "-sf", file]) == 2
@@ -206,7 +234,7 @@ def test_a_scenario_that_comes_along_is_printed_and_taken_by_its_name(
         (["robot", "a.py", "-sn", "uas"], "FILE and -sf or -sn name a robot each; give one of them"),
         (["robot", "uas.xml"], "uas.xml is a scenario file of SIPp; write robot -sf uas.xml"),
         (["robot", "-sn", "uas", "-m", "1"], "-m is an option of SIPp that only load has; a robot takes calls until"),
-        (["robot", "-sf", "a.py"], "-sf a.py is no scenario file of SIPp, whose name ends in .xml"),
+        (["robot", "-sf", "a.py"], "-sf a.py is no scenario file of SIPp; write robot FILE for a Python file"),
         (["robot", "a.py", "-aa"], "-aa is for a scenario file of SIPp; say -sf FILE.xml too"),
         (["robot", "a.py", "-d", "1s"], "-d is for a scenario file of SIPp; say -sf FILE.xml too"),
         (["robot", "a.py", "-inf", "a.csv"], "-inf is for a scenario file of SIPp; say -sf FILE.xml too"),
