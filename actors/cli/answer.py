@@ -90,10 +90,13 @@ def run_answer(
         answer, robot, server: as in the node's configuration.
 
     Returns:
-        0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left.
+        0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left, `CUT_SHORT` = a call of a
+        scenario file ended the run by `stop_now`.
     """
     from ..load.cdr import Cdr
+    from ..load.sipp_files.counted_figures import FileFigures
     from . import check, run
+    from .loads.stops import CUT_SHORT, Stop, obey
     from .target import check_proxy
 
     if settings.account.proxy:
@@ -113,7 +116,14 @@ def run_answer(
         tells_incoming=cdr is not None,
     )
     figures = _figures if server is None else _figures_of_server
-    node = run.NodeRun(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
+    counted = FileFigures()
+    node = run.NodeRun(
+        config,
+        run_dir=options.run_dir,
+        on_call_finished=cdr.add if cdr else None,
+        on_counted=counted.add if robot is not None and robot.scenario else None,
+        cdr=cdr,
+    )
 
     def reload() -> None:
         if (robot is not None and robot.file) or (server is not None and server.users):  # nothing else is read again
@@ -130,8 +140,14 @@ def run_answer(
             signals.started()
             run.say_ready(node.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
+
+
+            def tick() -> None:
+                obey(counted.stops, signals)
+                progress.show(figures(node.counted, node.live_calls))
+
             try:
-                await run.tick_until_done(node, lambda: progress.show(figures(node.counted, node.live_calls)))
+                await run.tick_until_done(node, tick)
             finally:
                 progress.close()
                 await node.close()
@@ -139,6 +155,9 @@ def run_answer(
         if failure:
             echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
+        if counted.stops == Stop.NOW.value:
+            echo(f"sipswarm {verb}: a call of the scenario file has ended the run by stop_now", err=True)
+            return CUT_SHORT
         return 3 if node.unclosed else 0
 
     return run.run(body, drain=node.drain, within=options.drain, cancelled=0, reload=reload, roll=node.roll)

@@ -30,11 +30,11 @@ from ..load.schedule import Plan, Share
 from ..load.sipp_files.trace_files import Progress, TraceFiles
 from ..load.starter import is_in_python, name_of
 from ..load.thresholds import Threshold
-from ..sipp.actions.results import Stop
 from ..supervisor.node_totals import ProcessFigures
 from . import run
 from .info import installed
 from .keys import Keyboard, Keys
+from .loads.stops import obey
 from .options import RunOptions
 from .progress import Figures, choose_progress
 
@@ -263,21 +263,13 @@ class LoadRun:
             self._draining = True
             self.report.timeline.command(self._elapsed(), 0.0)
         self.results.add_seconds(self.report.timeline.closed(now))
-        self._obey(signals)
+        obey(self.report.file_figures.stops, signals)
         if self.failures.waiting and not self._writer.busy:
             self._writer.start(self.failures.write)
         pause = min(max(PARTIAL_EVERY, self._elapsed() / PARTIAL_SHARE), PARTIAL_MOST)
         if now - self._written >= pause and not self._writer.busy:
             self._written = now
             self._writer.start(self._files(self.report.running(self._ending(signals, self._elapsed())), ()))
-
-    def _obey(self, signals: run.Signals) -> None:
-        """End the plan, or the run, where a call of a scenario file has asked for it, once."""
-        stops = self.report.file_figures.stops
-        if stops == Stop.NOW.value and not signals.interrupted:
-            signals.stop_now()
-        elif stops == Stop.GRACEFULLY.value and not signals.ended_early:
-            signals.end_early()
 
     def _progress(self) -> Progress:
         """How far the run is, for files of SIPp's form."""

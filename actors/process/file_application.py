@@ -1,10 +1,12 @@
 """The robot of a call worker whose file is one of SIPp; it gets the parts of the worker that it uses."""
 
+from functools import partial
 from itertools import count
 
 from ..call_worker.worker import CallWorker
 from ..config import RobotConfig
 from ..load.sipp_files.call_streams import CallStreams
+from ..load.sipp_files.commands import Commands
 from ..load.sipp_files.marks import Marks
 from ..load.sipp_files.received_calls import ReceivedCalls
 from ..load.sipp_files.receiving_file import ReceivingFile
@@ -22,8 +24,10 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
     """
     first = worker.output.addresses.usual(0)
     numbers = count(worker.slots.own, worker.slots.slots)
-    marks = Marks(worker.totals, label_of(config.scenario), None)
-    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, worker.actor_loop.now(), marks)
+    marks = Marks(worker.totals, label_of(config.scenario), worker.tell)
+    commands = Commands(partial(worker.actor_loop.spawn, what="a command of exec"), marks.left_out_command)
+    now = worker.actor_loop.now()
+    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, now, marks, commands)
     streams = CallStreams(
         file.program, config, worker.factory.media_leases, worker.actor_loop.touch, worker.output.may_send
     )

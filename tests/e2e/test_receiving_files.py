@@ -244,3 +244,19 @@ def test_a_file_that_sends_first_is_no_robot(tmp_path: Path, capsys: pytest.Capt
     assert "the first message of its calls is received; a load needs" in said(
         ["load", "127.0.0.1", "-m", "1", "-sn", "uas"], capsys
     )
+
+
+def test_commands_of_a_robot_run_where_they_are_allowed_and_a_call_can_end_it(tmp_path: Path) -> None:
+    numbers = tmp_path / "numbers"
+    start = f'<init><nop><action><exec command="echo init >> {numbers}"/></action></nop></init>'
+    write = f'<action><exec command="echo [call_number] >> {numbers}"/></action>'
+    stop = '<nop><action><exec int_cmd="stop_now"/></action></nop>'
+    file = SHORT.replace('<recv request="BYE"/>', f'{start}<recv request="BYE">{write}</recv>')
+    file = file.replace("<timewait ", f"{stop}<timewait ")
+    with robot(tmp_path, file, "--allow-exec") as callee, ScriptedPeer() as peer:
+        peer.to(callee.port)
+        plays_call(peer, "a")
+        assert callee.running.process.wait(SECONDS) == 105
+        assert [row["failure"] for row in callee.await_rows(1)] == [""]
+    wait_until(lambda: len(numbers.read_text().split()) == 2, SECONDS, "each command")
+    assert sorted(numbers.read_text().split()) == ["1", "init"]

@@ -14,7 +14,6 @@ from ...load.sipp_files.settings import check_rows, check_settings, row_files
 from ...load.thresholds import Threshold
 from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
-from ...sipp.actions.effects import EXEC
 from ...sipp.faults import Fault
 from ...sipp.markup import excerpt
 from ...sipp.program import Optionality, Program, Receive, ReceiveCommand, Role, Send, SendCommand
@@ -178,12 +177,6 @@ def _of_robots(program: Program) -> Iterator[Fault]:
     for step in (*program.init, *program.steps):
         if isinstance(step, SendCommand | ReceiveCommand):
             yield Fault(step.line, "<sendCmd> and <recvCmd> are not carried out by a robot yet")
-        for action in step.actions:
-            kind = next((each for each in EXEC if each in action.attributes), "") if action.name == "exec" else ""
-            stops = kind == "int_cmd" and action.attributes[kind] in ("stop_now", "stop_gracefully")
-            if kind == "command" or stops:
-                name = f'exec {kind}="{excerpt(action.attributes[kind])}"'
-                yield Fault(action.line, f"<{name}> is not carried out by a robot yet")
 
 
 def _alone(program: Program) -> Iterator[Fault]:

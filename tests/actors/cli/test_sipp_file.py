@@ -115,20 +115,22 @@ def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "no.xml: No such file or directory; give a scenario file of SIPp" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        '<nop><action><exec int_cmd="stop_now"/></action></nop>',
-        '<nop><action><exec int_cmd="stop_gracefully"/></action></nop>',
-        '<nop><action><exec command="true"/></action></nop>',
-        "<sendCmd><![CDATA[ Call-ID: [call_id] ]]></sendCmd>",
-    ],
-)
-def test_a_robot_refuses_what_it_does_not_carry_out_by_its_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+def test_a_robot_runs_programs_only_when_they_are_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = written(tmp_path, f'<recv request="OPTIONS"/>\n{command}')
-    assert main(["check", "robot", "-sf", file, "--allow-exec", "--listen", "udp:127.0.0.1:0"]) == 2
+    file = written(tmp_path, '<recv request="OPTIONS"/><nop><action><exec command="true"/></action></nop>')
+    robot = ["check", "robot", "-sf", file, "--listen", "udp:127.0.0.1:0"]
+    assert main(robot) == 2
+    assert '<exec command="true"> runs a program; allow it with --allow-exec' in capsys.readouterr().out
+    assert main([*robot, "--allow-exec"]) == 0
+    assert "programs of exec: true (2)" in capsys.readouterr().out
+
+
+def test_a_robot_refuses_what_it_does_not_carry_out_by_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, '<recv request="OPTIONS"/>\n<sendCmd><![CDATA[ Call-ID: [call_id] ]]></sendCmd>')
+    assert main(["check", "robot", "-sf", file, "--listen", "udp:127.0.0.1:0"]) == 2
     shown = capsys.readouterr().out
     assert "a.xml:3: <" in shown
     assert "not carried out by a robot yet" in shown
