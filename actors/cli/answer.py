@@ -141,7 +141,6 @@ def run_answer(
             run.say_ready(node.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
 
-
             def tick() -> None:
                 obey(counted.stops, signals)
                 progress.show(figures(node.counted, node.live_calls))

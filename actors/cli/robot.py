@@ -76,16 +76,16 @@ def _checked(config: RobotConfig) -> RobotConfig:
 
     if not config.file and not config.scenario:
         raise click.UsageError("Missing argument 'FILE'; give a Python file, or -sf FILE.xml")
-    if scenario_file.is_named(config.file):
-        raise click.UsageError(f"{config.file} is a scenario file of SIPp; write robot -sf {config.file}")
     if config.file and not (_is_on_line("scenario") or _is_on_line("sn")):
         config = replace(config, scenario="")  # one of a configuration file is that of loads
     if config.file and config.scenario:
-        raise click.UsageError("FILE and -sf or -sn name a robot each; give one of them")
-    if config.scenario and not sipp_file.is_named(config):
         raise click.UsageError(
-            f"-sf {config.scenario} is no scenario file of SIPp; write robot FILE for a Python file"
+            f"FILE and -sf or -sn name a robot each; give one of them, and no target: drop {config.file}"
         )
+    if scenario_file.is_named(config.file):
+        raise click.UsageError(f"{config.file} is a scenario file of SIPp; write robot -sf {config.file}")
+    if config.scenario and not sipp_file.is_named(config):
+        raise click.UsageError(f"-sf {config.scenario} is no scenario file of SIPp; write robot FILE for a Python file")
     sipp_file.check_options(config)
     for option, name in (("-inf", "data"), ("-d", "hold")):
         if _is_on_line(name) and not config.scenario:

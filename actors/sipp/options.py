@@ -109,7 +109,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-rtp_buffsize": _not(1, "sizes of buffers are those of the node; sipswarm doctor says which are too small"),
     # rate
     "-r": _taken(1, "calls per second, also a fraction"),
-    "-rp": _not(1, "write a fraction in -r: 7 calls in 2000 ms are -r 3.5"),
+    "-rp": _taken(1, "a bare number is milliseconds, as there; -r 7 -rp 2000 is -r 3.5"),
     "-rate_scale": _not(1, "the keys + - * / change the rate by 1 and 10"),
     "-rate_increase": _not(1, "write --ramp FROM:TO/SECONDS, or --profile FILE"),
     "-rate_max": _not(1, "write --ramp FROM:TO/SECONDS, or --profile FILE"),
@@ -119,7 +119,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-m": _taken(1),
     "-users": _not(1, "there is no closed model; write -l NUMBER and a rate above NUMBER / duration of a call"),
     # repetition and time
-    "-recv_timeout": _taken(1, "with its unit: 5s, 500ms"),
+    "-recv_timeout": _taken(1, "a bare number is milliseconds, as there"),
     "-send_timeout": _not(1, "write timeout into send of the file"),
     "-timeout": _not(1, "write --duration SECONDS, and --drain for how long live calls may go on"),
     "-timeout_error": _not(0, "drop it: calls that were planned and not placed are failures"),
@@ -128,7 +128,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-max_non_invite_retrans": _taken(1),
     "-nr": _taken(0),
     "-rtcheck": _taken(1),
-    "-T2": _taken(1, "with its unit: 4s, 500ms"),
+    "-T2": _taken(1, "a bare number is milliseconds, as there"),
     # third parties
     "-3pcc": _not(1, "give both files to one load: -sf a.xml -sf b.xml"),
     "-master": _not(1, _EXTENDED_3PCC),
@@ -149,7 +149,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-trace_stat": _taken(0),
     "-stat_delimiter": _taken(1),
     "-stf": _taken(1),
-    "-fd": _taken(1, "with its unit: 10s, 500ms"),
+    "-fd": _taken(1, "a bare number is seconds, as there"),
     "-periodic_rtd": _not(0, "drop it: /metrics has histograms, and Prometheus takes their increase"),
     "-trace_msg": _taken(0, "passwords and digits are masked"),
     "-message_file": _taken(1),

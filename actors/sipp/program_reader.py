@@ -241,7 +241,9 @@ class _Reader:
         for child in element.children:
             if child.name != ACTION:
                 self._findings.tolerate(
-                    child.line, f"<{excerpt(child.name)}> in <{element.name}> and not in <action>", "nothing, as by SIPp"
+                    child.line,
+                    f"<{excerpt(child.name)}> in <{element.name}> and not in <action>",
+                    "nothing, as by SIPp",
                 )
         if element.text is not None and element.name not in {"send", "sendCmd"}:
             self._findings.tolerate(element.text_line, f"a CDATA section in <{element.name}>", "nothing")

@@ -3,7 +3,8 @@
 Without this an option such as `-trace_screen` would be read as `-t` with a value.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from typing import Final
 
 import click
@@ -17,6 +18,14 @@ AGAIN: Final = {
     **dict.fromkeys(("-sf", "--scenario"), "--second-scenario"),
 }
 """Options that name a file, and what a second one of them means."""
+_UNITS: Final = {"-fd": "s", "-recv_timeout": "ms", "-T2": "ms"}
+"""Units of bare numbers for options that only SIPp has by this name."""
+_PERIOD: Final = "-rp"
+_USUAL_RATE: Final = "10"
+"""Calls of SIPp in a period without `-r`."""
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PERIOD_FORM: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _OTHER_TRANSPORTS: Final = ("un", "ui", "tn", "ln", "s1", "sn", "c1", "cn")
 
 
@@ -28,7 +37,8 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
         arguments: of the command line, behind the name of the verb.
 
     Raises:
-        click.UsageError: one is an option of SIPp that the verb does not have; the message says what to write instead.
+        click.UsageError: some are options or values of SIPp that the verb does not have; the message says of each what
+            to write instead.
     """
     own = {
         name: parameter
@@ -36,36 +46,83 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
         if isinstance(parameter, click.Option)
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
-    found: list[str] = []
-    option = ""
-    seen: set[str] = set()
-    for index, argument in enumerate(arguments):
-        if option:
-            found.append(_value(ctx, option, argument))
-            option = ""
-            continue
-        if argument == "--":
-            return [*found, *arguments[index:]]
+    line = _Line(ctx.command.name or "")
+    rest = list(reversed(arguments))
+    while rest:
+        argument = rest.pop()
         parameter = own.get(argument)
-        if parameter is None and argument in OPTIONS:
-            raise click.UsageError(_instead(argument, ctx.info_name or ""), ctx)
-        takes_value = parameter is not None and not parameter.is_flag and not parameter.count
-        option = argument if takes_value else ""
-        name = argument
-        again = AGAIN.get(argument, "")
+        if argument == "--":
+            line.found += [argument, *reversed(rest)]
+            break
+        if parameter is not None:
+            value = rest.pop() if rest and not parameter.is_flag and not parameter.count else None
+            line.take(argument, value, own)
+        elif argument == _PERIOD and "-r" in own and rest:
+            line.period = rest.pop()
+        elif argument in OPTIONS:
+            line.wrong.append(_instead(argument, line.verb))
+            del rest[len(rest) - min(OPTIONS[argument].values, len(rest)) :]
+        else:
+            line.found.append(argument)
+    line.divide_rate()
+    if line.wrong:
+        raise click.UsageError("; ".join(line.wrong), ctx)
+    return line.found
+
+
+class _Line:
+    """The arguments of one command line, as the verb has them.
+
+    Args:
+        verb: its name.
+    """
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.found: list[str] = []
+        """The arguments."""
+        self.wrong: list[str] = []
+        """What the verb does not have, and what to write instead."""
+        self.period = ""
+        """Value of `-rp`; empty = it is not there."""
+        self._rate_at = -1
+        """Where the value of `-r` stands in `found`."""
+        self._seen: set[str] = set()
+
+    def take(self, name: str, value: str | None, own: Container[str]) -> None:
+        """Take an option that the verb has, and its value; None = it has none."""
+        again = AGAIN.get(name, "")
         if again in own:
-            name = again if again in seen else argument
-            seen.add(again)
-        found.append(name)
-    return found
+            name = again if again in self._seen else name
+            self._seen.add(again)
+        self.found.append(name)
+        if value is None:
+            return
+        if name in {"-r", "--rate"}:
+            self._rate_at = len(self.found)
+        if name == "-t" and value in _OTHER_TRANSPORTS:
+            self.wrong.append(f"-t {value}: there is no such transport; write udp, tcp or tls")
+        elif name == "-t":
+            value = _TRANSPORTS.get(value, value)
+        elif name in _UNITS and _NUMBER.fullmatch(value):
+            value += _UNITS[name]
+        self.found.append(value)
 
-
-def _value(ctx: click.Context, option: str, value: str) -> str:
-    if option != "-t":
-        return value
-    if value in _OTHER_TRANSPORTS:
-        raise click.UsageError(f"-t {value}: there is no such transport; write udp, tcp or tls", ctx)
-    return _TRANSPORTS.get(value, value)
+    def divide_rate(self) -> None:
+        """Write `-r N -rp PERIOD` as calls per second."""
+        if not self.period:
+            return
+        found = _PERIOD_FORM.fullmatch(self.period)
+        seconds = float(found[1]) * _SECONDS[found[2] or "ms"] if found is not None else 0.0
+        rate = self.found[self._rate_at] if self._rate_at >= 0 else _USUAL_RATE
+        if not seconds:
+            self.wrong.append(f"-rp {self.period} is no time above 0; write milliseconds, or 5s")
+        elif _NUMBER.fullmatch(rate):  # else -r itself is refused
+            divided = f"{float(rate) / seconds:.12g}"
+            if self._rate_at >= 0:
+                self.found[self._rate_at] = divided
+            else:
+                self.found += ["-r", divided]
 
 
 def _instead(name: str, verb: str) -> str:

@@ -115,9 +115,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "no.xml: No such file or directory; give a scenario file of SIPp" in capsys.readouterr().err
 
 
-def test_a_robot_runs_programs_only_when_they_are_allowed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_robot_runs_programs_only_when_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, '<recv request="OPTIONS"/><nop><action><exec command="true"/></action></nop>')
     robot = ["check", "robot", "-sf", file, "--listen", "udp:127.0.0.1:0"]
     assert main(robot) == 2
@@ -234,6 +232,11 @@ def test_a_scenario_that_comes_along_is_printed_and_taken_by_its_name(
         (["load", "127.0.0.1", "-m", "1", "-sn", "uas"], "-sn uas.xml:4: the first message of its calls is received"),
         (["robot", "-sn", "uac"], "-sn uac.xml:4: the first message of its calls is sent; a robot needs"),
         (["robot", "a.py", "-sn", "uas"], "FILE and -sf or -sn name a robot each; give one of them"),
+        (["robot", "-sn", "uas", "127.0.0.1:5060"], "give one of them, and no target: drop 127.0.0.1:5060"),
+        (
+            ["check", "robot", "-sn", "uas", "-m", "1"],
+            "-m is an option of SIPp that only load has; a robot takes calls",
+        ),
         (["robot", "uas.xml"], "uas.xml is a scenario file of SIPp; write robot -sf uas.xml"),
         (["robot", "-sn", "uas", "-m", "1"], "-m is an option of SIPp that only load has; a robot takes calls until"),
         (["robot", "-sf", "a.py"], "-sf a.py is no scenario file of SIPp; write robot FILE for a Python file"),
