@@ -96,7 +96,7 @@ def run_answer(
     from ..load.cdr import Cdr
     from ..load.sipp_files.counted_figures import FileFigures
     from . import check, run
-    from .loads.stops import CUT_SHORT, Stop, obey
+    from .loads.stops import CUT_SHORT, STOP_NOW, obey
     from .target import check_proxy
 
     if settings.account.proxy:
@@ -154,7 +154,7 @@ def run_answer(
         if failure:
             echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
-        if counted.stops == Stop.NOW.value:
+        if counted.stops == STOP_NOW:
             echo(f"sipswarm {verb}: a call of the scenario file has ended the run by stop_now", err=True)
             return CUT_SHORT
         return 3 if node.unclosed else 0

@@ -54,7 +54,7 @@ class ActionUses:
             self._findings.fault(element.line, f"<{excerpt(name)}> is not supported yet")
             return Nothing()
         for child in element.children:
-            self._findings.fault(child.line, f"<{excerpt(child.name)}> in <{name}> is not supported yet")
+            self._findings.tolerate(child.line, f"<{excerpt(child.name)}> in <{name}>", "nothing, as by SIPp")
         attributes = Attributes(element, self._findings, ATTRIBUTES[name])
         for each in VARIABLES:
             for variable in attributes.names(each) if attributes.text(each) else ():

@@ -1,4 +1,4 @@
-"""The options of SIPp 3.6.1 (`sipp -h`): which are taken with a scenario file, and what to write instead of the others.
+"""The options of SIPp 3.6.1 (`sipp -h`) and the further ones of 3.7: which are taken, and what to write instead.
 
 Pure data, for the command line and its error messages.
 """
@@ -32,6 +32,7 @@ _SCTP: Final = "SCTP is not there; write -t udp, tcp or tls"
 _ROTATION: Final = "logs are not rotated here; use logrotate, or the journal of systemd"
 _WATCHDOG: Final = "the supervisor watches its processes by itself; drop it"
 _ONE_PLACE: Final = "write --out DIRECTORY: all files of a run stand there"
+_JUDGED: Final = "media is judged by the call"
 _TLS_FILE: Final = "certificates are given by"
 _EXTENDED_3PCC: Final = "give the files of all sides to one command: -sf a.xml -sf b.xml"
 
@@ -104,6 +105,12 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-rtp_echo": _not(0, "write --media echo, also with -sf FILE.xml"),
     "-mb": _not(1, "drop it: packets of any size are echoed"),
     "-mp": _not(1, "write --rtp-ports FIRST-LAST: each call has a port of its own"),
+    "-min_rtp_port": _not(1, "write --rtp-ports FIRST-LAST: each call has a port of its own"),
+    "-max_rtp_port": _not(1, "write --rtp-ports FIRST-LAST: each call has a port of its own"),
+    "-rtpcheck_debug": _not(0, f"{_JUDGED}; drop it"),
+    "-srtpcheck_debug": _not(0, f"{_JUDGED}; drop it"),
+    "-audiotolerance": _not(1, f"{_JUDGED}; write --expect-media"),
+    "-videotolerance": _not(1, f"{_JUDGED}, and video is not there; drop it"),
     "-rtp_payload": _not(1, "write the payload type into rtp_stream of the file"),
     "-rtp_threadtasks": _not(1, "write --media-workers NUMBER"),
     "-rtp_buffsize": _not(1, "sizes of buffers are those of the node; sipswarm doctor says which are too small"),
@@ -147,6 +154,9 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     # traces and statistics
     "-f": _not(1, "the screen is drawn anew every second; drop it"),
     "-trace_stat": _taken(0),
+    "-rfc3339": _not(
+        0, "drop it: times in files are those of SIPp 3.6, in summary.json and records seconds since 1970"
+    ),
     "-stat_delimiter": _taken(1),
     "-stf": _taken(1),
     "-fd": _taken(1, "a bare number is seconds, as there"),

@@ -5,7 +5,7 @@ is a toleration. An element or keyword that is not understood is a fault, becaus
 call succeed that has not done what the file says.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -174,7 +174,8 @@ class _Reader:
                 self._read_init(element)
             case _:
                 self._findings.fault(element.line, f"<{element.name}> is not supported yet")
-        self._refuse_children(element, ("nop", "label") if element.name == INIT else ())
+        for child in element.children if element.name != INIT else ():
+            self._findings.tolerate(child.line, f"<{excerpt(child.name)}> in <{element.name}>", "nothing, as by SIPp")
 
     def _read_init(self, element: Element) -> None:
         """Read the commands of `init`, which have numbers and labels of their own."""
@@ -183,6 +184,8 @@ class _Reader:
         for child in element.children:
             if child.name == "nop":
                 self._command(child)
+            elif child.name != "label":
+                self._findings.fault(child.line, f"<{excerpt(child.name)}> in <{INIT}> is not supported yet")
         self._labels.check()
         self._steps, self._labels, self._optional_line = calls
 
@@ -221,11 +224,6 @@ class _Reader:
                     timeout=attributes.milliseconds("timeout"),
                 )
         self._steps.append(step)
-
-    def _refuse_children(self, element: Element, known: Collection[str]) -> None:
-        for child in element.children:
-            if child.name not in known:
-                self._findings.fault(child.line, f"<{excerpt(child.name)}> in <{element.name}> is not supported yet")
 
     def _cdata(self, element: Element) -> tuple[str, int]:
         """(its text, the line of it)."""
@@ -289,8 +287,8 @@ class _Reader:
     def _lost(self, attributes: Attributes) -> float:
         lost = attributes.number("lost") if "lost" in attributes else 0.0
         if not 0 <= lost <= 100:
-            attributes.fault(f'lost="{lost:g}" is no percentage; write a number from 0 to 100')
-        return lost / 100
+            attributes.tolerate(f'lost="{lost:g}"', "a percentage: 0 at least, 100 at most")
+        return min(100.0, max(0.0, lost)) / 100
 
     def _send(self, attributes: Attributes) -> Send:
         element = attributes.element

@@ -5,6 +5,7 @@ from typing import Final
 from ...sipp.actions.results import Stop
 from ..run import Signals
 
+STOP_NOW: Final = Stop.NOW.value
 CUT_SHORT: Final = 105
 """Exit code of a run that `stop_now` ended, as of a load that a signal cut short."""
 
@@ -16,7 +17,7 @@ def obey(stops: str, signals: Signals) -> None:
         stops: what calls have asked for, `stop_gracefully` or `stop_now`; empty = nothing.
         signals: of the verb.
     """
-    if stops == Stop.NOW.value and not signals.interrupted:
+    if stops == STOP_NOW and not signals.interrupted:
         signals.stop_now()
     elif stops == Stop.GRACEFULLY.value and not signals.ended_early:
         signals.end_early()

@@ -74,7 +74,6 @@ class ReceivedCalls(Application):
         self._metrics = metrics
         self._streams = streams
         self._marks = file.marks
-        self._commands = file.commands
         self._most_time = most_time or MOST_TIME
         self._settled = settled
         self._tell = tell
@@ -151,7 +150,7 @@ class ReceivedCalls(Application):
     def _note(self, actor: FileCall, marks: Sequence[Mark], wishes: Sequence[Result], now: float) -> None:
         """Count what a call has marked, and run the commands that it wants to be run."""
         self._marks.note(actor.call_id, marks, wishes, now)
-        self._commands.take(wishes)
+        self._file.run(wishes)
 
     def _over(self, actor: FileCall) -> None:
         """Report a call that is over."""

@@ -19,7 +19,6 @@ from ...sipp.scenario_file import label_of
 from ...sipp.variables import Value
 from ...transport.local_addresses import LocalAddress
 from .bound_file import BoundFile, surroundings_of
-from .commands import Commands
 from .initialization import INIT, carry_out
 from .marks import Marks
 from .named_texts import NamedTexts
@@ -40,7 +39,7 @@ class ReceivingFile:
         numbers: of its calls, from 0; no other call worker has the same.
         now: monotonic seconds.
         marks: counts what its calls and `init` mark.
-        commands: runs those of `exec` that its calls and `init` want.
+        run: runs the commands of `exec` among what its calls and `init` want.
 
     Raises:
         ConfigurationError: the file, its rows or an option cannot be taken, or `init` has failed.
@@ -54,7 +53,7 @@ class ReceivingFile:
         numbers: Iterator[int],
         now: float,
         marks: Marks,
-        commands: Commands,
+        run: Callable[[Sequence[Wish]], None],
     ) -> None:
         self.label = label_of(config.scenario)
         """Label of its calls."""
@@ -67,8 +66,8 @@ class ReceivingFile:
         self._texts = NamedTexts(config.scenario, [use.name for use in self._program.needs.files])
         self.marks = marks
         """The counts of its calls."""
-        self.commands = commands
-        """Those of the shell that its calls want."""
+        self.run = run
+        """Runs the commands that its calls want."""
         marks.declare(self._program)
         self._everyone: list[Value] | None = None
         self._places: dict[LocalAddress, BoundFile] = {}
@@ -77,7 +76,7 @@ class ReceivingFile:
 
         def note(noted: Sequence[Mark], wishes: Sequence[Wish]) -> None:
             marks.note(INIT, noted, wishes, now)
-            commands.take(wishes)
+            run(wishes)
 
         problem = carry_out(place, config.seed, now, note)
         if problem:

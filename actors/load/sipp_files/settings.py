@@ -12,7 +12,8 @@ from ...sipp.program import Program
 from ...sipp.variables import Layout
 from .call_ids import check_form
 
-_WORDS: Final[Mapping[str, Behaviour]] = {each.value: each for each in Behaviour}
+_WORDS: Final[Mapping[str, Behaviour]] = {**{each.value: each for each in Behaviour}, "cseq": Behaviour.BAD_CSEQ}
+"""The words of `-default_behaviors`; `sipp -h` of 3.7 has `cseq` for `badcseq`."""
 
 
 def settings_of(config: LoadConfig | RobotConfig) -> Settings:
@@ -81,8 +82,9 @@ def behaviours_of(text: str) -> frozenset[Behaviour]:
         if word in ("all", "none"):
             found = ALL_BEHAVIOURS if word == "all" else frozenset()
         elif behaviour is None:
+            known = ", ".join([each.value for each in Behaviour])
             raise ConfigurationError(
-                f"-default_behaviors {text}: {word!r} is unknown; write all, none, {', '.join(_WORDS)}, or - before one"
+                f"-default_behaviors {text}: {word!r} is unknown; write all, none, {known}, or - before one"
             )
         else:
             found = found - {behaviour} if word.startswith("-") else found | {behaviour}

@@ -73,9 +73,11 @@ def test_what_is_meant_is_taken_and_values_are_left_alone(arguments: list[str], 
         (["-rp", "0", "a@b"], "-rp 0 is no time above 0"),
         (
             ["a@b", "-mp", "6000", "-trace_screen", "-t", "tn", "-m", "1", "-nostdin"],
-            "-mp is an option of SIPp: write --rtp-ports FIRST-LAST: each call has a port of its own; "
-            "-trace_screen is an option of SIPp: write --out DIRECTORY: report.html has the figures of the screen; "
-            "-t tn: there is no such transport; write udp, tcp or tls; -nostdin is an option of SIPp: drop it",
+            (
+                "-mp is an option of SIPp: write --rtp-ports FIRST-LAST: each call has a port of its own; "
+                "-trace_screen is an option of SIPp: write --out DIRECTORY: report.html has the figures of the screen; "
+                "-t tn: there is no such transport; write udp, tcp or tls; -nostdin is an option of SIPp: drop it"
+            ),
         ),
     ],
 )

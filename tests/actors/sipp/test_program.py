@@ -325,10 +325,6 @@ NO_STATUS = 'response="abc" of <recv> is not a whole number; write a whole numbe
             f'{INVITE}<nop><action><exec command="ls"/></action></nop>',
             ['4: <exec command="ls"> runs a program; allow it with --allow-exec'],
         ),
-        (
-            f'{INVITE}<recv response="200" lost="101"/>',
-            ['4: lost="101" is no percentage; write a number from 0 to 100'],
-        ),
         (f"<![CDATA[a]]>{INVITE}", ["2: a CDATA section outside of commands; write it between <send> and </send>"]),
         (
             OK.replace("<send>", '<send start_txn="t">'),
