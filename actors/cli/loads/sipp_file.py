@@ -190,7 +190,7 @@ def checked(config: LoadConfig | RobotConfig) -> int:
     """Show what the files do and need; return 2 when something is missing or cannot be run, else 0.
 
     Raises:
-        ConfigurationError: see `read`.
+        ConfigurationError: see `read`, or the rows of -inf cannot be read; the report is shown before that.
     """
     passes = True
     for program in read(config):
@@ -198,6 +198,7 @@ def checked(config: LoadConfig | RobotConfig) -> int:
         for line in (*sipp_check.report(program, missing), *sipp_check.flow(program)):
             echo(line)
         passes = passes and sipp_check.passes(program, missing)
+    check_rows(config)
     return 0 if passes else 2
 
 

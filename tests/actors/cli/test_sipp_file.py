@@ -85,6 +85,9 @@ def test_files_that_the_scenario_names_must_be_there(tmp_path: Path, capsys: pyt
         "MISSING: injection file: the scenario file takes fields of it; give it with -inf",
         "MISSING: u.csv: the scenario file takes fields of it; give it with -inf",
     ]
+    assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 2
+    assert "u.csv: No such file or directory" in capsys.readouterr().err
+    (tmp_path / "u.csv").write_text("SEQUENTIAL\na;b\n")
     (tmp_path / "a.pcap").write_bytes(of_rtp([]))
     assert main([*load, "-inf", str(tmp_path / "u.csv")]) == 2
     assert f"MISSING: a.pcap: {tmp_path / 'a.pcap'} has no RTP packet" in capsys.readouterr().out
