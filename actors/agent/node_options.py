@@ -9,9 +9,9 @@ from typing import Any
 
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise, checked_networks, checked_rtp_ports
 from ..errors import ConfigurationError
-from ..handle.demand import named_codecs, srtp_mode
 from ..handle.file_names import file_name
 from ..handle.given_text import checked_flag, checked_list, checked_seconds, checked_text
+from ..handle.media_values import named_codecs, srtp_mode
 from ..transport.local_addresses import usual_listeners
 
 

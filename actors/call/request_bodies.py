@@ -12,9 +12,9 @@ from sipswarm.sipcore.session import events as sip
 from sipswarm.sipcore.session.invite_session import InviteSession
 
 from . import info_dtmf
+from .content_types import TEXT
 from .notices import DtmfReceived, RequestReceived
 
-TEXT: Final = "text/plain"
 _TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
 
 
@@ -23,11 +23,6 @@ class _Texts(frozenset[str]):
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or str(name).startswith("text/")
-
-
-def usual_type(body: object) -> str:
-    """Return the content type of a body for which the user names none."""
-    return TEXT if isinstance(body, str) else "application/octet-stream"
 
 
 def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:

@@ -30,9 +30,9 @@ from ..config import NodeConfig, is_wildcard
 from ..errors import ConfigurationError, Overloaded
 from ..handle.call import Call
 from ..handle.call_owner import CallOwner
-from ..handle.demand import check_source, named_codecs
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLeases
+from ..handle.media_values import check_source, named_codecs
 from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..ledger.entries import CallEntry

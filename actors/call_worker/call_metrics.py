@@ -14,10 +14,9 @@ from sipswarm.media.totals import DUPLICATE
 from sipswarm.sipcore.session.events import Cause
 
 from ..bus.messages import PHRASE_LENGTH, CallFinished
+from ..bus.row_metrics import RowMetrics
 from ..bus.standstills import Standstills
 from ..call.state import TRANSPORT_FAILED, CallTimes, State
-from ..counting.labels import FAILURES, OTHER
-from ..counting.labels import OUTCOMES as OUTCOME_LABELS
 from ..counting.totals import Totals
 from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
 from ..diagnosis.foreign_text import cut, shown
@@ -132,7 +131,7 @@ def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
     return tuple(sums)
 
 
-class CallMetrics:
+class CallMetrics(RowMetrics):
     """The call metrics of one process.
 
     Args:
@@ -140,12 +139,12 @@ class CallMetrics:
         standstills: of this process and of its network; None = nothing tells them.
     """
 
-    __slots__ = ("_totals", "_unread_dropped", "media", "slices", "standstills")
+    __slots__ = ("_unread_dropped", "media", "slices", "standstills")
 
     def __init__(
         self, totals: Totals, slices: CallSlices | None = None, standstills: Standstills | None = None
     ) -> None:
-        self._totals = totals
+        super().__init__(totals)
         self.media = MediaFailures(totals)
         """Counts refusals of the media workers."""
         self.slices = slices or CallSlices(None)
@@ -263,40 +262,6 @@ class CallMetrics:
         self.failed(row)
         self._observe_media(call, row)
         return row
-
-    def lost(self, row: CallFinished, *, attempted: bool) -> None:
-        """Count a call of which no worker has anything but a row.
-
-        Args:
-            row: its row, judged.
-            attempted: no attempt of it was counted.
-        """
-        if attempted:
-            self._totals.cell("sipswarm_call_attempts_total", row.scenario, row.role).value += 1
-        if row.outcome in OUTCOME_LABELS:
-            self._totals.cell("sipswarm_calls_finished_total", row.scenario, row.role, row.outcome).value += 1
-        self.failed(row)
-
-    def ended(self, row: CallFinished) -> None:
-        """Count the end of a call of which there is nothing but its row, judged; its attempt was counted."""
-        totals, scenario, role = self._totals, row.scenario, row.role
-        if row.outcome in OUTCOME_LABELS:
-            totals.cell("sipswarm_calls_finished_total", scenario, role, row.outcome).value += 1
-        if row.outcome == "answered":
-            if is_completed(row.closed, row.cause, row.failure):
-                totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
-            totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
-        if row.disconnect_delay >= 0:
-            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, "success").add(row.disconnect_delay)
-        self.failed(row)
-
-    def failed(self, row: CallFinished) -> None:
-        """Count the failure in a row, by reason and by blame; a row without one counts nothing."""
-        if row.failure:
-            totals = self._totals
-            reason = row.failure if row.failure in FAILURES else OTHER  # an assertion's text may differ by call
-            totals.cell("sipswarm_call_failures_total", row.scenario, row.role, reason).value += 1
-            totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
     def _observe_media(self, call: Call, row: CallFinished) -> None:
         figures = measured(call.actor.media)

@@ -18,7 +18,7 @@ from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 from ..call.local_tags import LocalTags
 from ..config import NodeConfig
 from ..counting.totals import SeriesRow
-from ..handle.parameters import RING_TIME
+from ..handle.call_options import RING_TIME
 from ..identity import Identity
 from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput

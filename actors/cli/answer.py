@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, ServerConfig, checked_advertise
-from .configuration import Verb, overruled
+from .configuration import Verb, is_only_checked, overruled
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .progress import choose_progress
 from .terminal import echo
@@ -95,14 +95,16 @@ def run_answer(
     """
     from ..load.cdr import Cdr
     from ..load.sipp_files.counted_figures import FileFigures
-    from . import check, run
+    from . import run
     from .loads.stops import CUT_SHORT, STOP_NOW, obey
     from .target import check_proxy
 
     if settings.account.proxy:
         check_proxy(settings.account.proxy, callee.listeners)
     settings = replace(settings, advertise=checked_advertise(settings.advertise, callee.listeners))
-    if check.asked():
+    if is_only_checked():
+        from . import check
+
         return check.answering(settings, callee.listeners, records)
     need_descriptors(settings, listeners=len(callee.listeners))
     cdr = Cdr(records) if records is not None else None

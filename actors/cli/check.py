@@ -21,11 +21,10 @@ from ..load.description import LASTING, arrivals_of, rows_of
 from ..load.schedule import Plan, Share
 from ..transport import tls
 from ..transport.certificate_dates import shown_date
-from .loads.first_message import first_message
+from .configuration import CHECK, verbs_beside
 from .terminal import echo
 from .values import filled_argument
 
-MARK: Final = "sipswarm.check"
 PORT_REST: Final = 5.0
 """Seconds that a port rests before it is used again."""
 CALL_OCTETS: Final = 100_000
@@ -52,24 +51,18 @@ def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
 
     Exit codes: 0 every check passed, 2 a check failed; its line has the fix.
     """
-    from .configuration import Verb
-
-    command = Verb.known[verb]
-    ctx.meta[MARK] = True
+    command = verbs_beside(ctx)[verb]
+    ctx.meta[CHECK] = True
     # Beside this context, not in it: click would put the usage of `check` between the names in each error.
     with command.make_context(f"check {verb}", list(arguments), parent=ctx.parent or ctx) as inner:
         status: int = command.invoke(inner)
     return status
 
 
-def asked() -> bool:
-    """Whether the verb that runs is only to be checked."""
-    context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(MARK))
-
-
 def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConfig, cdr: Path | None) -> int:
     """Show a load's schedule, needs and first INVITE; return 2 when something is missing, else 0."""
+    from .loads.first_message import first_message
+
     _check_files(settings, (listener,), cdr)
     config = NodeConfig.of(settings, (listener,), load=load)
     plan = Plan.of(load)

@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
@@ -30,15 +30,14 @@ SOURCES: Final = {
     ParameterSource.DEFAULT_MAP: "file",
     ParameterSource.DEFAULT: "default",
 }
+CHECK: Final = "sipswarm.check"
+"""In the context of a verb that is only to be checked."""
 _PRINT: Final = "sipswarm.print_config"
 _FILE: Final = "sipswarm.config_file"
 
 
 class Verb(click.Command):
     """A command whose options come from four places."""
-
-    known: ClassVar[dict[str, "Verb"]] = {}
-    """All of them by name."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -61,8 +60,6 @@ class Verb(click.Command):
                 help="Print each value in force with its origin, and exit.",
             ),
         ]
-        if self.name is not None:
-            Verb.known[self.name] = self
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; an option of SIPp that is not there is an error that says what to write instead."""
@@ -87,6 +84,12 @@ def shown(ctx: click.Context) -> Iterator[str]:
         elif where == "file":
             where = f"file {ctx.meta[_FILE]}"
         yield f"{_long(option)} = {_text(ctx.params.get(option.name or ''))}  ({where})"
+
+
+def is_only_checked() -> bool:
+    """Whether the verb that runs is only to be checked: `sipswarm check`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(CHECK))
 
 
 def given(name: str) -> bool:
@@ -140,26 +143,41 @@ def _read(ctx: click.Context, parameter: click.Parameter, value: Path | None) ->
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}") from error
     ctx.meta[_FILE] = file
-    ctx.default_map = _defaults(ctx.command, found, file)
+    ctx.default_map = _defaults(ctx.command, verbs_beside(ctx), found, file)
 
 
-def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def verbs_beside(ctx: click.Context) -> Mapping[str, click.Command]:
+    """Return the verbs of the command line that runs, by name; a verb is imported when it is looked up."""
+    root = ctx.find_root().command
+    return root.commands if isinstance(root, click.Group) else {}
+
+
+def _defaults(
+    verb: click.Command, verbs: Mapping[str, click.Command], found: Mapping[str, Any], file: Path
+) -> dict[str, Any]:
     """Return the values for a verb: those at the top that it has, and those of its own table.
+
+    Args:
+        verb: the one that runs.
+        verbs: all of them by name. A name that `verb` has is not looked for in the others.
+        found: the tables and values of the file.
+        file: for messages.
 
     Raises:
         ConfigurationError: a name that no verb has, or one that this verb does not have in its table.
     """
-    everywhere = {name for each in Verb.known.values() for name in names_of(each)}
     names = names_of(verb)
     values: dict[str, Any] = {}
     for key, value in found.items():
+        option = key.replace("_", "-")
         if isinstance(value, Mapping):
-            if key not in Verb.known:
-                raise ConfigurationError(f"{file}: there is no verb {key!r}; tables are {', '.join(Verb.known)}")
-        elif key.replace("_", "-") not in everywhere:
+            if key != verb.name and not isinstance(verbs.get(key), Verb):
+                tables = [name for name in verbs if isinstance(verbs[name], Verb)]
+                raise ConfigurationError(f"{file}: there is no verb {key!r}; tables are {', '.join(tables)}")
+        elif option in names:
+            values[names[option]] = plain_value(value)
+        elif not any(option in names_of(each) for each in verbs.values() if isinstance(each, Verb)):
             raise ConfigurationError(f"{file}: no verb has an option {key!r}; write the long option without --")
-        elif key.replace("_", "-") in names:
-            values[names[key.replace("_", "-")]] = plain_value(value)
     for key, value in found.get(verb.name or "", {}).items():
         name = names.get(key.replace("_", "-"))
         if name is None:

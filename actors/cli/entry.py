@@ -1,15 +1,12 @@
 """The beginning of the command: its imports under a SIGINT that ends the process, then the command.
 
-The half second of imports has nothing to clean up, and a traceback of it helps no user. As little as possible is
-imported before.
+As little as possible is imported before.
 """
 
 import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-INTERRUPTED = 130
-"""Exit code of a command that SIGINT ended before it had begun: 128 + 2, as of a shell."""
+from .signals import INTERRUPTED, end_on_interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,23 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         _fill_standard_descriptors()
-        before = _end_on_interrupt()
-        try:
+        with end_on_interrupt():
             from .app import main as run
-        finally:
-            if before is not None:
-                signal.signal(signal.SIGINT, before)
         return run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _end_on_interrupt() -> Callable[..., object] | int | None:
-    """Have SIGINT end the process at once; return the handler before it, None outside of the main thread."""
-    try:
-        return signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))
-    except ValueError:
-        return None
 
 
 def _fill_standard_descriptors() -> None:

@@ -17,13 +17,13 @@ import click
 
 from ..config import Flag, Listener, LoadConfig, NodeConfig, NodeSettings, option
 from ..errors import ConfigurationError
-from ..handle.parameters import RING_TIME
+from ..handle.call_options import RING_TIME
 from ..host import stop_file
 from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
-from .configuration import Verb, given, given_in_file, overruled
+from .configuration import Verb, given, given_in_file, is_only_checked, overruled
 from .loads.builtin import sd_option
 from .options import (
     CallerOptions,
@@ -108,7 +108,6 @@ def load(
     Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
     99 thresholds failed, 105 cut short, 107 scenario failed.
     """
-    from . import check
     from .loads import method, sipp_file
     from .target import checked_hop, complete, target_networks
 
@@ -116,10 +115,12 @@ def load(
     sipp_file.check_options(config)
     own = replace(own, thresholds=sipp_file.resolved(config, own.thresholds))
     if sipp_file.is_named(config):
-        if check.asked():
-            return sipp_file.checked(config)
-        sipp_file.check_runnable(config)
-    if not check.asked():
+        from .loads import sipp_programs
+
+        if is_only_checked():
+            return sipp_programs.checked(config)
+        sipp_programs.check_runnable(config)
+    if not is_only_checked():
         need_descriptors(settings)
     method.check_options(config.method)
     config = method.checked(_checked(config, own), own.thresholds)
@@ -140,7 +141,9 @@ def load(
     config = replace(config, allow=target_networks(config.target, hop))
     listener = caller.listener(hop, settings.advertise)
     _check_reached(config)
-    if check.asked():
+    if is_only_checked():
+        from . import check
+
         return check.loading(settings, listener, hop, config, cdr)
     return run_load(running, settings, listener, config, own, out or default_folder("load"), cdr)
 

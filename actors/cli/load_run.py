@@ -19,13 +19,13 @@ from ..config import CALL_METHOD, LoadConfig, NodeConfig
 from ..errors import ConfigurationError
 from ..host.file_writer import FileWriter
 from ..host.roll import OpenCall
+from ..load.arrival_figures import row_of_lost
 from ..load.cdr import Cdr
 from ..load.failures import Failures
 from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
 from ..load.results import Results, written
-from ..load.run_ends import row_of_lost
 from ..load.schedule import Plan, Share
 from ..load.sipp_files.trace_files import Progress, TraceFiles
 from ..load.starter import is_in_python, name_of

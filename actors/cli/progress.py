@@ -5,10 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import IO, Protocol
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-
 from ..diagnosis.log_lines import FORM, LogEvent
 
 Figures = Mapping[str, object]
@@ -76,12 +72,18 @@ class TerminalProgress:
     """A table that is drawn again in its place."""
 
     def __init__(self, title: str, stream: IO[str]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
         self._title = title
         self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
         self._live.start()
 
     def show(self, figures: Figures) -> None:
         """Draw the figures."""
+        from rich.console import Group
+        from rich.table import Table
+
         table = Table(show_header=False)
         for name, figure in figures.items():
             table.add_row(name, str(figure))

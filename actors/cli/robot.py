@@ -12,8 +12,7 @@ from click.core import ParameterSource
 from ..config import NodeSettings, RobotConfig
 from ..scripts import user_file
 from .answer import run_answer
-from .check import asked
-from .configuration import Verb, given
+from .configuration import Verb, given, is_only_checked
 from .loads.builtin import sd_option
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .values import DEFAULT_METRICS, check_audio, filled_argument
@@ -47,17 +46,19 @@ def robot(
 
     config = _checked(replace(sipp_file.with_builtin(config), allow=callee.networks))
     if config.scenario:
+        from .loads import sipp_programs
+
         service = callee.user if given("user") else config.service
         config = replace(config, service=service, media=config.media if given("media") else "none")
         check_audio(config.media, settings.codecs)
-        if asked():
-            status = sipp_file.checked(config)
+        if is_only_checked():
+            status = sipp_programs.checked(config)
             if status:
                 return status
         else:
-            sipp_file.check_runnable(config)
+            sipp_programs.check_runnable(config)
         return run_answer("robot", running, callee, settings, cdr, robot=config)
-    if not asked():
+    if not is_only_checked():
         need_descriptors(settings)  # a trial of the file is a process too
     path, name = user_file.split(config.file, "robot")
     user_file.try_out(path, name, user_file.ROBOT)

@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, Final
 
 from ..bus.messages import CallFinished, CallSlice, CallTraced, ScenarioCounted, Snapshot
-from ..call_worker.call_metrics import CallMetrics
+from ..bus.row_metrics import RowMetrics
 from ..config import Listener, NodeConfig
 from ..host import kernel, lasting, systemd
 from ..host.event_loop import new_event_loop
@@ -154,7 +154,7 @@ class NodeRun:
 
     def count_lost(self, row: CallFinished, *, is_call: bool) -> None:
         """Count a call, or a request of a load, that its worker can count no more."""
-        metrics = CallMetrics(self._supervisor.totals)
+        metrics = RowMetrics(self._supervisor.totals)
         if is_call:
             metrics.lost(row, attempted=False)
         else:

@@ -1,11 +1,34 @@
-"""The actions of two signals in every verb that has calls."""
+"""The actions of signals: of SIGINT while a command starts, of two others in every verb that has calls."""
 
 import faulthandler
 import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+INTERRUPTED: Final = 130
+"""Exit code of a command that SIGINT ended before it had begun: 128 + 2, as of a shell."""
+
+
+@contextmanager
+def end_on_interrupt() -> Iterator[None]:
+    """Have SIGINT end the process at once, without a word; in another thread than the main one nothing changes.
+
+    It is for imports: they have nothing to clean up, and a traceback out of them helps no user.
+    """
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def leave_at_once() -> None:

@@ -26,9 +26,9 @@ from sipswarm.sipcore.message.uri import Uri, is_ipv6, parse_host_port
 from .. import config
 from ..config import Kind, Listener, checked_advertise, checked_rtp_ports, split_host_port
 from ..errors import ConfigurationError
-from ..handle.demand import BY_NAME as CODEC_NAMES
-from ..handle.demand import SRTP_MODES, check_source, named_codecs, srtp_mode
 from ..handle.given_text import own_address
+from ..handle.media_values import BY_NAME as CODEC_NAMES
+from ..handle.media_values import SRTP_MODES, check_source, named_codecs, srtp_mode
 from ..load.thresholds import Threshold
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -26,7 +26,7 @@ from ..runtime.callbacks import Callback, invoke, takes
 from ..trace.recorder import CallRecord
 from . import credentials
 from . import digits as call_digits
-from .call_options import CallOptions, ReinviteOptions
+from .call_options import RING_TIME, CallOptions, ReinviteOptions
 from .call_owner import CallOwner, Placer
 from .call_reading import CallReading
 from .decisions import Decision
@@ -47,7 +47,7 @@ from .media_handlers import MediaHandler, checked_handler, played_source, record
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
 from .media_work import MediaWork
-from .parameters import CALLED_WITH, RING_TIME, CallParameters
+from .parameters import CALLED_WITH, CallParameters
 from .requests import CallRequests, taken_over
 from .tasks import CallTasks
 from .waiters import Settled, Waiters

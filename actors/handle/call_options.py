@@ -17,6 +17,8 @@ from ..errors import ConfigurationError
 from ..identity import Auth
 from ..runtime.callbacks import Callback
 
+RING_TIME: Final = 180.0
+"""Seconds of ringing before CANCEL, unless a call sets another limit."""
 Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
 
 

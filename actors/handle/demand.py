@@ -1,17 +1,13 @@
-"""The media that call parameters require: codecs, packet sizes, descriptions that the user made (man page `rtp_param`).
+"""The media that call parameters require: sources, packets, digits, given descriptions (man page `rtp_param`).
 
 Each function checks one kind of value and returns what `MediaDemand` or `CallMedia` takes. An impossible value must be
 refused here, before any port or call is opened.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, Final
 
-from sipswarm.media.messages import SourceSpec
 from sipswarm.sipcore.sdp.description import SessionDescription
-from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
-from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
+from sipswarm.sipcore.sdp.offer_answer import EVENTS
 
 from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
@@ -22,21 +18,8 @@ from .media_handlers import MediaHandler
 from .media_values import checked_tone
 from .parameters import CallParameters, NegotiatedRtpParam
 
-BY_NAME: Final[Mapping[str, Codec]] = {
-    "pcmu": codec_for(0),
-    "pcma": codec_for(8),
-    "g722": codec_for(9),
-    "l16": codec_for(96, "L16/8000"),
-    "opus": codec_for(97, "opus/48000/2"),
-}
-"""The codecs that have a name of their own; numbers as in RFC 3551, the others dynamic."""
-EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
-"""Telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)."""
-_SAMPLE_RATES: Final = {"G722": 16_000}
-"""Samples a second of codecs where that is not the RTP clock (RFC 3551 section 4.5.2)."""
 STATISTICS_INTERVAL: Final = 1.0
 """Seconds between two statistics of a call that user code runs."""
-SRTP_MODES: Final = ("off", "optional", "required")
 _MEDIA: Final = "echo, silence, play:FILE, tone:HZ, ivr or none"
 
 
@@ -67,44 +50,6 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     return wishes
 
 
-def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
-    """Check that every codec of a call can carry its source, because a re-INVITE may choose any of them.
-
-    Raises:
-        ConfigurationError: a tone at or above half the sample rate of one, where a tone has no samples but zeros.
-    """
-    if source[:1] != ("tone",):
-        return
-    hz = checked_tone(source[1])
-    for codec in codecs:
-        rate = _SAMPLE_RATES.get(codec.name.upper(), codec.clock_rate)
-        if codec.name and codec.name.lower() != TELEPHONE_EVENT and round(hz) * 2 >= rate:
-            raise ConfigurationError(
-                f"a tone of {hz:g} Hz does not fit {codec.name}, which carries tones below {rate / 2:g} Hz; choose a"
-                " lower tone, or codecs that can carry it"
-            )
-
-
-def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
-    """Return the codecs of these names in their order, with telephone-event on the clock of each.
-
-    Args:
-        names: keys of `BY_NAME`; none = the default codecs.
-
-    Raises:
-        ConfigurationError: a name that does not exist, or comes twice.
-    """
-    if not names:
-        return DEFAULT_CODECS
-    unknown = [name for name in names if name not in BY_NAME]
-    if unknown or len(set(names)) < len(names):
-        reason = f"{unknown[0]!r} is not known" if unknown else "one is named twice"
-        raise ConfigurationError(f"codecs {','.join(names)}: {reason}; there are {', '.join(BY_NAME)}")
-    speech = tuple(BY_NAME[name] for name in names)
-    clock_rates = dict.fromkeys(codec.clock_rate for codec in speech)
-    return speech + tuple(EVENTS_AT[clock_rate] for clock_rate in clock_rates)
-
-
 def given_description(param: CallParameters, *, needs_ports: bool = True) -> SessionDescription | None:
     """Return the description that the user made, as object, octets, text or a mapping of parts; None without one.
 
@@ -125,19 +70,6 @@ def given_description(param: CallParameters, *, needs_ports: bool = True) -> Ses
             f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)}"
         )
     return description
-
-
-def srtp_mode(text: str) -> str:
-    """Return a mode of encrypted media: off, optional or required.
-
-    Raises:
-        ConfigurationError: another text, or encryption without the library that it needs.
-    """
-    if not isinstance(text, str) or text not in SRTP_MODES:
-        raise ConfigurationError(f"srtp {said(text)} is not known; write off, optional or required")
-    if text != "off" and find_spec("pylibsrtp") is None:
-        raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
-    return text
 
 
 def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.headers import is_listed, key_of
 from sipswarm.sipcore.message.uri import Uri
 
-from ..call.request_bodies import usual_type
+from ..call.content_types import usual_type
 from ..diagnosis.foreign_text import octets_of, said, shown, unwritable
 from ..diagnosis.user_code import place_of
 from ..errors import ConfigurationError

@@ -32,10 +32,6 @@ from .given_text import (
 
 Header = str | Sequence[str]
 
-RING_TIME: Final = 180.0
-"""Seconds of ringing before CANCEL, unless a call sets another limit."""
-
-
 DYNAMIC: Final = (96, 127)
 """The dynamic payload types (RFC 3551 section 6)."""
 

@@ -1,12 +1,19 @@
-"""The arrivals of a run's plan: how many were planned, started, dropped or not due any more. Pure.
+"""The arrivals of a run's plan: how many were planned, started, dropped or not due any more; rows of the lost. Pure.
 
 An arrival is a call or request of a plain load, or a run of a scenario, which places no call, one or several. So
 arrivals and calls are two figures: one must never be subtracted from the other, nor be a share of it. Each planned
-arrival is in exactly one of the other figures.
+arrival is in exactly one of the other figures. One whose worker died, or that no worker has started, has a row too.
 """
 
 from collections import Counter
 from typing import Any, Final, NamedTuple
+
+from ..bus.messages import CallFinished
+from ..host.roll import OpenCall
+from .expectations import NO_CALL
+
+WORKER_LOST: Final = "worker_lost"
+"""The failure of calls whose worker died, and the cause of their end."""
 
 
 class Carried(NamedTuple):
@@ -88,3 +95,80 @@ class ArrivalFigures(NamedTuple):
             of: what they are, as `description.arrivals_of`.
         """
         return {"of": of, **self._asdict(), "dropped": self.dropped}
+
+
+def row_of_lost(call: OpenCall, scenario: str, at: float, *, runs: bool) -> CallFinished:
+    """Return the row of a call whose worker died, of a run that had placed no call, or of an arrival that never began.
+
+    Args:
+        call: from the roll of its slot.
+        scenario: label of the calls.
+        at: monotonic time of the worker's end.
+        runs: arrivals are runs of a scenario.
+    """
+    if not call.has_begun:
+        return row_of_missed(scenario, call.planned, runs=runs)
+    outcome = "answered" if call.answered else "cancelled" if call.call_id else NO_CALL
+    return row_without_media(
+        scenario, outcome, call.started, max(at, call.started), call.lateness, call.planned
+    )._replace(
+        call_id=call.call_id,
+        code=200 if call.answered else 0,
+        closed="lost" if call.answered else "",
+        answer_delay=max(0.0, call.answered - call.started) if call.answered else -1.0,
+        duration=max(0.0, at - call.answered) if call.answered else 0.0,
+        ended_by="local" if call.answered else "",
+    )
+
+
+def row_of_missed(scenario: str, planned: float, *, runs: bool) -> CallFinished:
+    """Return the row of an arrival that no worker has started.
+
+    Args:
+        scenario: label of the calls.
+        planned: monotonic time at which it was due.
+        runs: arrivals are runs of a scenario.
+    """
+    return row_without_media(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0, planned)
+
+
+def row_without_media(
+    scenario: str, outcome: str, started: float, ended: float, lateness: float, planned: float, cause: str = WORKER_LOST
+) -> CallFinished:
+    """Return the row of an arrival without media, delays and status, which the caller may put in.
+
+    Args:
+        started, ended, planned: monotonic times.
+        lateness: seconds; -1.0 = it was never started.
+        cause: of the end, and the failure.
+    """
+    return CallFinished(
+        call_id="",
+        scenario=scenario,
+        role="uac",
+        started=started,
+        ended=ended,
+        lateness=lateness,
+        outcome=outcome,
+        code=0,
+        phrase="",
+        cause=cause,
+        closed="",
+        post_dial_delay=-1.0,
+        answer_delay=-1.0,
+        disconnect_delay=-1.0,
+        duration=0.0,
+        ended_by="",
+        rtp_sent=0,
+        rtp_received=0,
+        rtp_lost=0,
+        jitter=-1.0,
+        mos=-1.0,
+        audible=-1.0,
+        digits_sent=0,
+        digits_received=0,
+        digits_missed=0,
+        digits_wrong=0,
+        failure=cause,
+        planned=planned,
+    )

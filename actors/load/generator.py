@@ -25,7 +25,7 @@ from ..handle.call import Call
 from ..host.permits import LiveBound
 from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
-from .run_ends import row_of_missed
+from .arrival_figures import row_of_missed
 from .schedule import Gap, Share, Stream
 from .starter import Starter
 

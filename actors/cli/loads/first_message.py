@@ -16,7 +16,7 @@ from sipswarm.sipcore.usage.subscription import Subscription
 from ...agent.own_identity import uri_in
 from ...call_worker.account import Account
 from ...config import CALL_METHOD, LoadConfig, NodeConfig
-from ...handle.demand import named_codecs
+from ...handle.media_values import named_codecs
 from ...identity import contact_at
 from ...load.requests.ends import Shown
 from ...load.requests.parties import Parties, Party

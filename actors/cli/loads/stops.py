@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ...sipp.actions.results import Stop
+from ...sipp.actions.stop import Stop
 from ..run import Signals
 
 STOP_NOW: Final = Stop.NOW.value

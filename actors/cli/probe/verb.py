@@ -9,8 +9,7 @@ import click
 from ...config import CallSettings, Count, Flag, Seconds, option
 from ...host.descriptors import need_for_call, need_for_probes
 from ...probe.module import DEFAULT, Module, ProbeChecks
-from ..check import asked
-from ..configuration import Verb
+from ..configuration import Verb, is_only_checked
 from ..options import CallerOptions, ProgressOptions, options
 from ..target import complete
 from ..terminal import echo
@@ -88,7 +87,7 @@ def probe(
     Exit codes: 0 everything was as expected, 1 it was not, 2 usage, 3 the target was not judged.
     """
     own = module_of(checks, caller, settings)
-    if serve.port < 0 and not asked():
+    if serve.port < 0 and not is_only_checked():
         if modules is not None:
             raise click.UsageError("--modules belongs to --serve; give both, or the options themselves")
         if not target:
@@ -103,7 +102,7 @@ def probe(
         raise click.UsageError("--json prints the result of one probe, and --serve prints none; drop --json")
     if settings.sip_trace and serve.port >= 0:
         raise click.UsageError("--sip-trace is a file of one probe; &debug=true shows the messages of a call")
-    if asked():
+    if is_only_checked():
         return _show(complete(target, own.user, own.transport) if target else "", _modules(own, modules))
     from .serving import run_service
 

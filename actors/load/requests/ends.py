@@ -20,8 +20,8 @@ from ...diagnosis.foreign_text import cut
 from ...diagnosis.request_loss import Loss
 from ...host.roll import Roll
 from ...trace.recorder import CallRecord, SipTrace
+from ..arrival_figures import row_without_media
 from ..expectations import missed
-from ..run_ends import row_without_media
 
 _OWN_LOSSES: Final = (Loss.LOCAL, Loss.TOO_LONG, Loss.NO_WAY)
 NO_MEDIA: Final[Mapping[str, Any]] = {}

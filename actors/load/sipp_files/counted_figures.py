@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from ...bus.messages import ScenarioCounted
-from ...sipp.actions.results import Stop
+from ...sipp.actions.stop import Stop
 from ..histogram import Histogram, digest_of
 
 

@@ -9,9 +9,9 @@ from ...call.state import CallTimes
 from ...call_worker.call_metrics import media_of
 from ...diagnosis.foreign_text import cut
 from ...sipp.call.statistics import EndedBy, Failure, Figures
+from ..arrival_figures import row_without_media
 from ..expectations import NO_CALL
 from ..requests.ends import Result, outcome_of
-from ..run_ends import row_without_media
 
 OUTCOMES: Final = {
     Failure.RECV_TIMEOUT: "timeout",

@@ -12,7 +12,8 @@ from ...bus.messages import ScenarioCounted
 from ...counting.labels import SCENARIO_EVENTS
 from ...counting.totals import Totals
 from ...diagnosis.foreign_text import cut
-from ...sipp.actions.results import Loudness, Result, Say, Stop
+from ...sipp.actions.results import Loudness, Result, Say
+from ...sipp.actions.stop import Stop
 from ...sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 from ...sipp.markup import shown
 from ...sipp.program import Program

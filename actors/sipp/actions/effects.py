@@ -21,10 +21,10 @@ from .results import (
     Say,
     ScenarioFault,
     SetDestination,
-    Stop,
     StreamControl,
     StreamFile,
 )
+from .stop import Stop
 
 TRANSPORTS: Final = ("udp", "tcp", "tls")
 """`protocol` of `setdest`."""

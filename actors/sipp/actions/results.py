@@ -6,6 +6,8 @@ Actions themselves change variables only. The machine hands out the rest, in the
 from dataclasses import dataclass
 from enum import Enum
 
+from .stop import Stop
+
 
 class CheckFailure(Enum):
     """Why a check of an action has failed."""
@@ -71,17 +73,6 @@ class Say:
 
     loudness: Loudness
     text: str
-
-
-class Stop(Enum):
-    """`int_cmd` of `exec`."""
-
-    CALL = "stop_call"
-    """This call fails."""
-    GRACEFULLY = "stop_gracefully"
-    """No more calls are begun; those that are there end."""
-    NOW = "stop_now"
-    """The run ends."""
 
 
 @dataclass(frozen=True, slots=True)

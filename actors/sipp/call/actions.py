@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..actions.action import Scene
-from ..actions.results import CheckFailure, Failed, Jump, RestorePause, Result, ScenarioFault, Stop
+from ..actions.results import CheckFailure, Failed, Jump, RestorePause, Result, ScenarioFault
+from ..actions.stop import Stop
 from ..program import Step
 from .statistics import Failure, RunError
 

@@ -14,7 +14,7 @@ from sipswarm.actors.call.media import CallMedia
 from sipswarm.actors.call.media_stream import MediaStream
 from sipswarm.actors.call.stream_configuration import LARGEST_PAYLOAD, MediaDemand, is_sendable
 from sipswarm.actors.diagnosis.offer_warnings import NOTHING_FITS
-from sipswarm.actors.handle.demand import BY_NAME, named_codecs
+from sipswarm.actors.handle.media_values import BY_NAME, named_codecs
 from sipswarm.media.engine import MediaEngine
 from sipswarm.media.messages import CloseStream, Command, CommandRefused, ConfigureStream, OpenStream
 from sipswarm.sipcore.errors import ParseError, RemoteProtocolError

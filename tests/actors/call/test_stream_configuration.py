@@ -3,7 +3,7 @@
 import pytest
 
 from sipswarm.actors.call.stream_configuration import MediaDemand, configuration
-from sipswarm.actors.handle.demand import named_codecs
+from sipswarm.actors.handle.media_values import named_codecs
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Codec, Crypto, Direction
 from sipswarm.sipcore.sdp.negotiation import LocalMedia, NegotiatedLine, NothingFits, make_answer, negotiated

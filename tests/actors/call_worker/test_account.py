@@ -5,7 +5,7 @@ import pytest
 from sipswarm.actors.call_worker.account import Account
 from sipswarm.actors.config import AccountConfig, Listener, LoadConfig, NodeConfig
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.handle.demand import named_codecs
+from sipswarm.actors.handle.media_values import named_codecs
 from sipswarm.actors.transport.local_addresses import LocalAddresses
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS

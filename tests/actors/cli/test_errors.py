@@ -12,7 +12,7 @@ import click
 import pytest
 
 from sipswarm.actors.cli import main
-from sipswarm.actors.cli.configuration import Verb
+from sipswarm.actors.cli.app import cli
 from sipswarm.actors.cli.password import read_password
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.scripts import user_file
@@ -430,8 +430,7 @@ def test_no_value_of_an_option_ends_in_a_traceback(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "robot.py").write_text("async def robot(call):\n    pass\n")
     monkeypatch.setattr(user_file, "try_out", lambda *arguments: None)  # a process each, always of the same file
-    assert main([verb, "--help"]) == 0  # the verbs are known from then on
-    names = [option.opts[-1] for option in Verb.known[verb].params if isinstance(option, click.Option)]
+    names = [option.opts[-1] for option in cli.commands[verb].params if isinstance(option, click.Option)]
     tried = 0
     for name, junk in itertools.product(names, JUNK):
         targets = {"robot": ["robot.py"], "load": ["127.0.0.1:9", "-m", "1"], "probe": ["127.0.0.1:9"]}

@@ -22,8 +22,8 @@ from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.errors import Overloaded
 from sipswarm.actors.host.permits import LiveBound
 from sipswarm.actors.host.roll import PlanFigures, Roll, RollReader, make_roll
+from sipswarm.actors.load.arrival_figures import row_of_lost, row_without_media
 from sipswarm.actors.load.generator import LoadGenerator
-from sipswarm.actors.load.run_ends import row_of_lost, row_without_media
 from sipswarm.actors.load.scenario_run import RunRoll
 from sipswarm.actors.load.schedule import Plan, Profile, Share, Stream
 from sipswarm.actors.load.starter import Ended, Starter

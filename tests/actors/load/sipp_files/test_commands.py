@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.load.sipp_files.commands import MOST_RUNNING, MOST_WAITING, Commands
-from sipswarm.actors.sipp.actions.results import RunCommand, Stop
+from sipswarm.actors.sipp.actions.results import RunCommand
+from sipswarm.actors.sipp.actions.stop import Stop
 
 
 class Tasks:

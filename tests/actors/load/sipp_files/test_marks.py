@@ -14,7 +14,8 @@ from sipswarm.actors.load.sipp_files.marks import (
     Marks,
 )
 from sipswarm.actors.sipp import markup, program_reader
-from sipswarm.actors.sipp.actions.results import Loudness, Say, Stop
+from sipswarm.actors.sipp.actions.results import Loudness, Say
+from sipswarm.actors.sipp.actions.stop import Stop
 from sipswarm.actors.sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 
 FILE = b"""<scenario><send start_rtd="first call" counter="sent"><![CDATA[

@@ -17,10 +17,10 @@ from sipswarm.actors.sipp.actions.results import (
     Say,
     ScenarioFault,
     SetDestination,
-    Stop,
     StreamControl,
     StreamFile,
 )
+from sipswarm.actors.sipp.actions.stop import Stop
 from sipswarm.actors.sipp.actions.table import TABLE
 from sipswarm.actors.sipp.language import ACTIONS
 from sipswarm.actors.sipp.variables import Value
