@@ -112,14 +112,15 @@ class Arrivals:
         """
         return Challenger.from_options(self.auth, realm, param)
 
-    def refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
-        """Count an unreadable message, and answer it as far as RFC 3261 section 8.2 permits."""
+    def refuse_unreadable(self, record: SipReceived, error: ParseError) -> bool:
+        """Count an unreadable message, and answer it as far as RFC 3261 section 8.2 permits; return whether it was."""
         self._parse_errors.value += 1
         reply = stateless.refuse_unreadable(
             record.data, error, self._admission.capabilities, source=(record.host, record.port)
         )
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
+        return reply is not None
 
     def refuse_failed(self, record: SipReceived, *headers: tuple[str, str]) -> None:
         """Answer 500 to a request on which the program failed (RFC 3261 section 21.5.1).

@@ -112,7 +112,8 @@ class SipInput:
             key = session_key(message)
         except ParseError as error:
             self._reader.dropped(record, error, trace, self._actors)
-            self._arrivals.refuse_unreadable(record, error)
+            if not self._arrivals.refuse_unreadable(record, error):
+                self._reader.unanswered(record, error)
             return
         if trace is not None:
             trace.received(key[0], record)

@@ -5,9 +5,12 @@ and into the failure text, of the call with its Call-ID and From tag. Dropped wi
 silent remote side.
 """
 
+import logging
+
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.message.hop import bracketed
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
@@ -18,6 +21,8 @@ from ..diagnosis.foreign_text import shown
 from ..runtime.outbox import Remark
 from ..trace.recorder import SipTrace
 from .actor_table import ActorTable
+
+_logger = logging.getLogger(__name__)
 
 
 class SipReader:
@@ -59,6 +64,12 @@ class SipReader:
         actor = actors.find((name, peek.from_tag(record.data))) or actors.call_of(name)
         if isinstance(actor, CallActor):
             actor.could_not_read(shown(error.reason))
+
+    def unanswered(self, record: SipReceived, error: ParseError) -> None:
+        """Name in the log a request that had to be left without an answer; an ACK never gets one."""
+        if peek.is_request(record.data) and peek.method(record.data) != b"ACK":
+            place = f"{bracketed(record.host)}:{record.port}"
+            _logger.warning("a request of %s gets no answer: %s, and no Via to answer by", place, shown(error.reason))
 
     def settle(
         self, message: Request | Response, remarks: list[Remark], record: SipReceived, trace: SipTrace | None

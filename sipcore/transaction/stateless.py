@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
+from itertools import islice
 from typing import final
 
 from ..errors import ParseError
@@ -17,16 +18,20 @@ from ..message.grammar import TOKEN, split_values
 from ..message.headers import key_of, value_of
 from ..message.line_ends import with_line_ends
 from ..message.mending import mend_value
-from ..message.messages import COPIED, REASON_PHRASES, Request, Response, is_coded
+from ..message.messages import REASON_PHRASES, Request, Response, is_coded
 from ..message.parser import METHODS
 from ..message.rare_fields import MediaType, type_name
 from ..message.tokens import MAGIC_COOKIE
+from ..message.uri import MAX_URI
 
 _DIALOG_FORMING = frozenset(("INVITE", "REFER", "SUBSCRIBE"))
 _ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*[{re.escape(TOKEN)}]", re.IGNORECASE)
 _REQUEST_URI = re.compile(r"[^\s]+ ([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+) ")
-_MAX_COPIED = 16384
-_MAX_LINES = 320
+_COPIED_LINE = re.compile(rb"\r\n(?:via|v|from|f|to|t|call-id|i|cseq)[ \t]*:", re.IGNORECASE)
+_LINE_END = re.compile(rb"\r\n(?![ \t])")
+_MAX_COPIED = 49152
+"""Octets of an answer that are copied: it has to fit in a datagram."""
+_MAX_LINES = 1024
 
 
 @final
@@ -238,23 +243,25 @@ def _phrase(error: ParseError) -> str | None:
 
 def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> list[str] | None:
     """Return the lines an answer copies (8.2.6) from octets of any kind, unfolded; None without a Via."""
-    head = with_line_ends(data).lstrip(b"\r\n")[:_MAX_COPIED]
-    end = head.find(b"\r\n\r\n")
-    text = str(head if end < 0 else head[:end], "utf-8", "surrogateescape")
-    text = text.replace("\r\n ", " ").replace("\r\n\t", " ")
+    octets = with_line_ends(data).lstrip(b"\r\n")
+    end = octets.find(b"\r\n\r\n")
+    end = len(octets) if end < 0 else end
     copied: list[str] = []
     seen: set[str] = set()
-    for line in text.split("\r\n", _MAX_LINES)[1:_MAX_LINES]:
-        name, colon, _ = line.partition(":")
-        try:
-            key = key_of(name)
-        except ParseError:
-            continue
-        if not colon or key not in COPIED or (key in seen and key != "via"):
+    room = _MAX_COPIED
+    for found in islice(_COPIED_LINE.finditer(octets, 0, end), _MAX_LINES):
+        line = _line_at(octets, found.start() + 2, end)
+        key = key_of(line.partition(":")[0])
+        if key in seen and key != "via":
             continue
         if key == "to" and not value_of(line).strip(" \t"):
             continue
-        line = line.replace("\r", " ").replace("\n", " ")
+        room -= len(line)
+        if room < 0 and key == "via":
+            return None  # without it no answer finds its way
+        if room < 0:
+            room += len(line)
+            continue
         if key == "to":
             line = _with_tag(line, to_tag)
         elif key == "via" and "via" not in seen and source is not None:
@@ -262,8 +269,17 @@ def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> l
         seen.add(key)
         copied.append(line)
     if "to" not in seen:
-        copied.append(f"To: <{_target(text)}>;tag={to_tag}")
+        start_line = octets[: max(octets.find(b"\r\n"), 0)][:MAX_URI]
+        copied.append(f"To: <{_target(str(start_line, 'utf-8', 'surrogateescape'))}>;tag={to_tag}")
     return copied if "via" in seen else None
+
+
+def _line_at(octets: bytes, start: int, end: int) -> str:
+    """Return the unfolded header line that starts there, without bare line ends."""
+    found = _LINE_END.search(octets, start, end)
+    line = str(octets[start : end if found is None else found.start()], "utf-8", "surrogateescape")
+    line = line.replace("\r\n ", " ").replace("\r\n\t", " ")
+    return line.replace("\r", " ").replace("\n", " ")
 
 
 def _with_tag(line: str, to_tag: str) -> str:

@@ -5,6 +5,7 @@ A worker in memory; its peer writes SIP by hand on a real socket and reads the o
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.transaction.stateless import overload_reply, refuse
+from tests.actors.agent.test_answers_and_ends import with_stranger
 from tests.actors.stranger import SDP, Stranger, finals, follow_up, invite, within
 from tests.actors.virtual_loop import run
 from tests.actors.workers import worker_of
@@ -294,3 +296,43 @@ def test_a_full_worker_answers_with_a_tag() -> None:
         assert answer is not None
         assert answer.to_tag
         assert answer.status == {**STATUS, "INVITE": 503, "OPTIONS": 503}[method]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("name", [b"Via", b"From", b"Call-ID", b"CSeq"])
+def test_a_request_is_answered_however_late_its_headers_come(transport: str, name: bytes) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(20), agent("sip:bob@127.0.0.1", f"{transport}:127.0.0.1:0") as ua:
+            ua.listen(media="none")
+            data = invite(1, "127.0.0.1", 9).replace(b"\r\n" + name, b"\r\nX: " + b"y" * 16384 + b"\r\n" + name, 1)
+            if transport == "udp":
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.setblocking(False)
+                    sender.bind(("127.0.0.1", 0))
+                    loop = asyncio.get_running_loop()
+                    await loop.sock_sendto(sender, data, (ua.legs[0].host, ua.legs[0].port))
+                    got = await loop.sock_recv(sender, 65536)
+            else:
+                reader, writer = await asyncio.open_connection(ua.legs[0].host, ua.legs[0].port)
+                writer.write(data)
+                got = await reader.readuntil(b"\r\n\r\n")
+                writer.close()
+                await writer.wait_closed()
+            assert got.startswith(b"SIP/2.0 400 Bad Request (a header is too long)\r\n")
+            assert parse(got).branch == "z9hG4bK-1-1"
+
+    asyncio.run(scenario())
+
+
+def test_a_request_without_via_is_counted_and_named_since_nobody_can_be_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(ua: UserAgent, stranger: Stranger) -> None:
+        ua.listen(media="none")
+        count = worker_of(ua).totals.cell("sipswarm_sip_parse_errors_total", "message")
+        assert await stranger.octets(re.sub(rb"Via: [^\r]*\r\n", b"", stranger.invite(1))) == []
+        assert count.value == 1
+        (line,) = [each for each in caplog.messages if "gets no answer" in each]
+        assert f"a request of 127.0.0.1:{stranger.port} gets no answer: no via header" in line
+
+    with_stranger(scenario)

@@ -225,6 +225,36 @@ def test_the_head_of_a_long_message_is_enough() -> None:
     assert len(written) < 500
 
 
+@pytest.mark.parametrize("name", ["Via", "From", "To", "Call-ID", "CSeq"])
+@pytest.mark.parametrize("kind", ["one line", "many lines", "folded"])
+def test_what_an_answer_copies_is_found_wherever_it_stands(kind: str, name: str) -> None:
+    long = {
+        "one line": "X: " + "y" * 40_000,
+        "many lines": "\r\n".join(f"X-{number}: {'y' * 60}" for number in range(600)),
+        "folded": "X: y" + "\r\n Via: none" * 3000,
+    }[kind]
+    data = sample("INVITE").replace(f"\r\n{name}:".encode(), f"\r\n{long}\r\n{name}:".encode(), 1)
+    written = overload_reply(data, 1)
+    assert written is not None
+    answer = parse(written)
+    asked = parse(sample("INVITE"))
+    assert (answer.call_id, answer.cseq, answer.from_tag) == (asked.call_id, asked.cseq, asked.from_tag)
+    assert answer.to.uri == asked.to.uri
+    assert answer.branch == asked.branch
+    assert len(written) < 500
+
+
+def test_an_answer_is_no_longer_than_a_datagram_and_needs_its_via() -> None:
+    long = "y" * 60_000
+    without_from = overload_reply(sample("INVITE").replace(b"From: ", f"From: {long}".encode(), 1), 1)
+    assert without_from is not None
+    assert b"From" not in without_from
+    without_to = overload_reply(sample("INVITE").replace(b"To: ", f"To: {long}".encode(), 1), 1)
+    assert without_to is not None
+    assert b"\r\nTo: <sip:bob@192.0.2.20>;tag=" in without_to
+    assert overload_reply(sample("INVITE").replace(b"Via: ", f"Via: {long}".encode(), 1), 1) is None
+
+
 def test_an_extension_of_one_method_may_be_required_of_that_method_only() -> None:
     able = replace(CAPABILITIES, methods=("INVITE", "REGISTER"), extensions_of=(("REGISTER", "path"),))
     for method, tags, status in (
