@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sipswarm.sipcore.message.messages import Request
 
 from ..call.notices import InviteReceived
 from ..call.state import State
+from ..errors import ConfigurationError
 from ..handle import notice_handlers
 from ..handle.call import Call
 from ..handle.call_owner import Placer
@@ -16,6 +17,8 @@ from ..handle.given_text import checked_callback, checked_refusal
 from ..handle.robot_runs import Robot, checked_robot, run
 from ..runtime.callbacks import Callback
 
+REFUSED: Final = 403
+"""Status for a call that the filter or `cb_create` refuses."""
 Filter = Callable[[str, Request], Any] | re.Pattern[str] | None
 
 
@@ -44,6 +47,8 @@ class Reception:
         self._filter = checked_callback("filter", chosen, ("sender", "request"))
         self._cb_create = checked_callback("cb_create", cb_create, ("call", "request"))
         self._refuse_status = checked_refusal("refuse_status", refuse_status)
+        if refuse_status != REFUSED and chosen is None and cb_create is None:
+            raise ConfigurationError("refuse_status answers what filter or cb_create refuses; give one of them")
 
     def on_call(self, call: Call, request: Request) -> None:
         """Filter an incoming call; then `cb_create`, the robot or `cb_invite` gets it."""

@@ -26,7 +26,7 @@ from ..handle.demand import demand_wishes, media_wishes
 from ..handle.given_text import checked_callback, checked_flag, checked_pairs, checked_whole
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
-from ..handle.parameters import CallParameters
+from ..handle.parameters import CallParameters, check_ack
 from ..handle.robot_runs import Robot
 from ..identity import Auth
 from ..runtime.callbacks import Callback
@@ -41,7 +41,7 @@ from .node import EmbeddedNode
 from .node_options import node_config
 from .own_identity import OwnIdentity, server_uri, uri_in
 from .placing import Placing
-from .reception import Filter, Reception
+from .reception import REFUSED, Filter, Reception
 from .registering import Registering
 from .requesting import Requesting, checked_handler, checked_method
 from .routes import AnyLookup, Routes
@@ -50,8 +50,6 @@ from .subscription import Subscription
 from .timer import Timer
 from .transfers import Consent
 
-REFUSED: Final = 403
-"""Status for a call that the filter or `cb_create` refuses."""
 MOST_LEASES: Final = 10_000
 """Media ports that are reserved at once at most."""
 
@@ -335,6 +333,7 @@ class UserAgent(AgentMetrics, AgentWire):
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
         """
         self._node.parts  # noqa: B018 - it must run
+        check_ack({"cb_ack": parameters.cb_ack}, parameters)
 
         def note(placed: Call) -> None:
             placed.belongs_to(self, to)

@@ -47,7 +47,7 @@ from .media_handlers import MediaHandler, checked_handler, played_source, record
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
 from .media_work import MediaWork
-from .parameters import CALLED_WITH, CallParameters
+from .parameters import CALLED_WITH, CallParameters, check_ack, checked_end, checked_later, checked_update
 from .requests import CallRequests, taken_over
 from .tasks import CallTasks
 from .waiters import Settled, Waiters
@@ -255,7 +255,7 @@ class Call(CallReading):
 
     def set_param(self, **values: Any) -> "Call":
         """Change parameters, from the next INVITE or start of media on."""
-        self.param.update(values)
+        self.param.update(checked_later(values, placed=self._unplaced is None))
         self.ports.reshape(self.param, tuple(values))
         return self
 
@@ -420,6 +420,7 @@ class Call(CallReading):
         """Send the INVITE that the parameters and these arguments describe."""
         self.waiters.raise_if_over()
         clear = checked_flag("clear_sdp", given.pop("clear_sdp", self.param.clear_sdp))
+        check_ack(given, self.param)
         with self.ports.undone_if_refused(self.param):
             self.set_param(**given)
             self.send_invite(clear=clear)
@@ -443,7 +444,7 @@ class Call(CallReading):
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         with self.ports.undone_if_refused(self.param):
-            self.set_param(**param)
+            self.set_param(**checked_update(param))
             self.ports.take_over(self.param)
             with forbidden_by_state():
                 number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.take_hold())
@@ -491,7 +492,7 @@ class Call(CallReading):
             cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed
                 out.
         """
-        given = {"cb_final": checked_callback("cb_final", cb_final, ("param",)), **more}
+        given = checked_end("cancel", cb_final, more)
         if self.actor.session.cancel_open:
             self.requests.end_asked_again("CANCEL", given)
             return True
@@ -510,7 +511,7 @@ class Call(CallReading):
             cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
                 without it `send_bye` is called.
         """
-        given = {"cb_final": checked_callback("cb_final", cb_final, ("param",)), **more}
+        given = checked_end("bye", cb_final, more)
         if self.actor.state is not State.OVER and not self.times.bye_sent:
             self.requests.end_asked("BYE", given)
         elif self.actor.session.bye_open and (cb_final is not None or more):

@@ -447,14 +447,15 @@ def check_headers(method: str, given: Mapping[str, object], arguments: Sequence[
         arguments: the names that the method has.
 
     Raises:
-        ConfigurationError: one is an argument of calls, or close to one of these names.
+        ConfigurationError: one is an argument of calls, close to one of these names, or a callback.
     """
     for name in given:
         if not name.islower() or is_listed(name.replace("_", "-")):
             continue
         close = get_close_matches(name, arguments, 1, 0.8)
-        if close or name in _OF_CALLS:
-            meant = f"; did you mean {close[0]}?" if close else ", which is one of calls."
+        if close or name in _OF_CALLS or callable(given[name]):
+            other = "which is one of calls" if name in _OF_CALLS else "and a function is no header"
+            meant = f"; did you mean {close[0]}?" if close else f", {other}."
             header = "_".join(each.capitalize() for each in name.split("_"))
             raise ConfigurationError(
                 f"{method} has no argument {name}{meant} Write {header}=… for a header of that name"

@@ -262,14 +262,14 @@ def _tell_outcome(call: Call, callback: Callback, good: bool, info: Mapping[str,
 
 def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
     """Invoke the callback of a local BYE or CANCEL, which has its final response, or never gets one."""
-    param = call.param
-    default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel
     more = {name: value for name, value in arguments.items() if name != "cb_final"}
-    given = arguments.get("cb_final")
-    callback = default if given is None else given  # a variable that is not set yet is false
-    if callback is not None:
-        name = "cb_final" if given is not None else "send_bye" if default is param.send_bye else "send_cancel"
-        call.call_back(name, callback, param.merged(more))
+    merged = call.param.merged(more)
+    chosen = ("cb_final", arguments.get("cb_final"))
+    for name in ("send_cancel", "send_bye") if method == "CANCEL" else ("send_bye",):
+        if chosen[1] is None:  # a variable that is not set yet is false
+            chosen = name, merged.get(name)
+    if chosen[1] is not None:
+        call.call_back(*chosen, merged)
 
 
 def _on_transfer_requested(call: Call, notice: TransferRequested) -> None:

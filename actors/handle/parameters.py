@@ -2,16 +2,21 @@
 
 They live as long as the call's handle, are changed by `set_param` or by passing them to `reinvite`, and are readable
 from every callback. Values that become part of a message, and callbacks, are checked when they are set; no invalid one
-may wait until it is used.
+may wait until it is used. Any name is kept as a key of the user's own by `set_param`, `reinvite`, `bye` and `cancel`.
+So a name of another method is refused there by itself, with the place where it counts: such a callback would never be
+called.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final, Self
 
 from sipswarm.sipcore.sdp.description import SessionDescription
 
+from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback
+from .call_options import CallOptions
 from .dtmf_methods import dtmf_modes
 from .given_media import (
     checked_description,
@@ -89,7 +94,8 @@ class CallParameters:
     """With `sdp_on_ack`: called as (call, offer) before the ACK to a 2xx leaves, which has the offer. It may return the
     answer, as `sdp`; None = the usual one. The ACK waits for a coroutine function."""
     cb_established: Callback = None
-    """Called as ("OK", call) on the ACK to the local 2xx."""
+    """Called as ("OK", call) on the ACK to the local 2xx: when a call that came is up, and after each re-INVITE of the
+    peer. When a call is up that was placed: `cb_final`, or the return of `invite`."""
     cb_invite: Callback = None
     """Called as (call, request) on each INVITE of the peer; may return a Response."""
     cb_dtmf: Callback = None
@@ -225,17 +231,21 @@ def _check(values: Mapping[str, Any]) -> None:
     """Check values when they are set.
 
     Raises:
-        ConfigurationError: a value would fail later, or would be sent as something else.
+        ConfigurationError: a value would fail later, or would be sent as something else; or a callback would never be
+            called, because its name is not quite that of one.
     """
     for name, value in values.items():
         check = _CHECKS.get(name)
         if check is not None:
             check(name, value)
+        elif name.startswith(_OF_CALLBACKS) and (close := get_close_matches(name, CALLED_WITH, 1, 0.85)):
+            raise ConfigurationError(f"there is no parameter {name}; did you mean {close[0]}?")
 
 
 KNOWN: Final = frozenset(CallParameters.__annotations__)
 """Every option of the man page and of this project."""
 _FLAGS: Final = ("sdp_on_ack", "asymetric_rtp", "asymmetric_rtp", "call_on_hold", "clear_sdp")
+_OF_CALLBACKS: Final = ("cb_", "recv_", "send_")
 _PORTS: Final = frozenset(("media_lsocks", "media_ssocks"))
 CALLED_WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "init_media": ("call", "param"),
@@ -270,3 +280,83 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
     "call_id": checked_call_id,
 }
 """The check of each key whose value goes somewhere; further keys of the user are kept as they are."""
+_LATER: Final[Mapping[str, str]] = {
+    "media": "call.play() and call.start_media() change what is sent",
+    "auth": "give it to reinvite",
+    "resp40x": "give it to reinvite",
+    "call_id": "give it to invite",
+    "leg": "it stays at the leg that it has",
+    **dict.fromkeys(
+        ("cb_create", "refuse_status", "auth_user2pass", "auth_user2a1", "auth_user2aka"), "give it to ua.listen"
+    ),
+}
+"""What a call that was placed or came cannot be given any more, and what to do instead."""
+_OF_INVITES: Final = frozenset(
+    ("cb_final", "cb_preliminary", "cb_ack", "cb_established", "cb_noanswer", "ring_time", "sdp_on_ack", "ack_header")
+)
+"""Parameters of an INVITE that an UPDATE has not."""
+_OF_ENDS: Final[Mapping[str, tuple[str, ...]]] = {"bye": ("send_bye",), "cancel": ("send_cancel", "send_bye")}
+
+
+def checked_later(values: Mapping[str, Any], *, placed: bool) -> Mapping[str, Any]:
+    """Return parameters for a call that exists.
+
+    Args:
+        placed: whether its first INVITE was sent or came.
+
+    Raises:
+        ConfigurationError: one has a meaning for calls that begin alone.
+    """
+    for name in _LATER.keys() & values.keys() if placed else ():
+        raise ConfigurationError(f"a call that was placed or came has no parameter {name}; {_LATER[name]}")
+    return values
+
+
+def check_ack(values: Mapping[str, Any], param: CallParameters) -> None:
+    """See that `cb_ack` has an ACK to decide about.
+
+    Args:
+        values: given for the next INVITE.
+        param: of the call, these included or not.
+
+    Raises:
+        ConfigurationError: the INVITE has the offer itself.
+    """
+    if values.get("cb_ack") is not None and not values.get("sdp_on_ack", param.sdp_on_ack):
+        raise ConfigurationError("cb_ack answers the offer of the remote side in the ACK; give sdp_on_ack=True too")
+
+
+def checked_update(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters of an UPDATE.
+
+    Raises:
+        ConfigurationError: one is of INVITEs alone, or there is none of that name.
+    """
+    for name in values:
+        if name == "sip_header":
+            raise ConfigurationError("update has no argument sip_header; give headers=…")
+        if name in _OF_INVITES:
+            raise ConfigurationError(
+                f"update has no argument {name}: await it for its response; {name} is for reinvite"
+            )
+        if name not in CallOptions.__annotations__:
+            close = get_close_matches(name, CallOptions.__annotations__, 1, 0.75)
+            raise ConfigurationError(f"update has no argument {name}{f'; did you mean {close[0]}?' if close else ''}")
+    return values
+
+
+def checked_end(method: str, cb_final: Callback, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `bye` or `cancel`.
+
+    Raises:
+        ConfigurationError: a callback is none, or one of another time, or has nearly the name of one.
+    """
+    taken = _OF_ENDS[method]
+    for name, value in more.items():
+        if name in taken:
+            checked_callback(name, value, CALLED_WITH[name])
+        elif name in CALLED_WITH:
+            raise ConfigurationError(f"{method} has no argument {name}; give it to set_param")
+        elif close := get_close_matches(name, ("cb_final", *taken), 1, 0.8):
+            raise ConfigurationError(f"{method} has no argument {name}; did you mean {close[0]}?")
+    return {"cb_final": checked_callback("cb_final", cb_final, ("param",)), **more}
