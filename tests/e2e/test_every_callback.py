@@ -196,10 +196,7 @@ def test_each_callback_that_is_taken_is_called(way: str) -> None:
 
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         called: set[str] = set()
-        given: dict[str, Any] = {
-            name: lambda *arguments, name=name: called.add(name)
-            for name in OF_WAY[way]
-        }
+        given: dict[str, Any] = {name: lambda *arguments, name=name: called.add(name) for name in OF_WAY[way]}
         if way != "update":
             given["sdp_on_ack"] = True
         other = Other()

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.interop.peers import NET_SIP, require
 
 from .agents import Peer, address_of, agent, gate, note, reply, run
+from .servers import serving
 from .waiting import again_after_a_stop, until
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-net-sip.md").read_text()
@@ -32,7 +34,8 @@ def functions() -> dict[str, Callable[..., Any]]:
 PAGE_DEFINES = functions()
 RUN = {
     "alice", "register", "play", "in_callbacks", "take_calls", "ask_for_a_pin", "known_callers_only", "digits", "hold",
-    "redirect_strangers", "give_up", "frames", "requests", "ask", "every_minute",
+    "redirect_strangers", "give_up", "frames", "requests", "ask", "every_minute", "wait_for_reinvite",
+    "reinvite_when_up", "join", "bench",
 }  # fmt: skip
 """what the tests below run"""
 
@@ -49,6 +52,54 @@ def test_the_perl_of_the_page_compiles(tmp_path: Path) -> None:
     script.write_text(f"use strict;\nuse warnings;\nuse Net::SIP;\n{agent_of_perl}{blocks}")
     done = subprocess.run(["perl", "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == f"{script} syntax OK\n"
+
+
+def test_two_users_with_passwords_meet_at_a_proxy_and_one_sends_the_other_a_reinvite(tmp_path: Path) -> None:
+    """The three samples with passwords, in ports of ours."""
+    users = tmp_path / "users.csv"
+    users.write_text("user,password\n101,secret\n102,secret\n")
+    words = ("--listen", "udp:127.0.0.1:0", "--registrar", "--auth", "--users", str(users), "--realm", "example.org")
+
+    async def main(proxy: str) -> None:
+        def user(number: str) -> UserAgent:
+            where = {"domain": "example.org", "outgoing_proxy": proxy, "registrar": proxy}
+            return agent(f"sip:{number}@example.org", auth=(number, "secret"), **where)
+
+        async with asyncio.timeout(30), user("101") as caller, user("102") as called:
+            waits = asyncio.create_task(PAGE_DEFINES["reinvite_when_up"](called))
+            await until(lambda: server.metric("sipswarm_registrar_bindings") == 1)
+            await PAGE_DEFINES["wait_for_reinvite"](caller, "102")
+            await waits
+            assert server.metric("sipswarm_registrar_bindings") == 2
+
+    with serving("proxy", *words, "--domain", "example.org") as server:
+        asyncio.run(main(f"sip:127.0.0.1:{server.ports['udp']}"))
+
+
+def test_the_bench_counts_what_comes_back_and_how_late() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.listen(media="echo")
+        received, lost, delays = await PAGE_DEFINES["bench"](alice, address_of(bob), 2, 0.5)
+        assert received == len(delays) > 10
+        assert lost >= 0
+        assert 0 < min(delays) <= max(delays)
+
+    run(scenario)
+
+
+def test_two_phones_are_joined() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        calls: list[Call] = []
+        for ua in (alice, bob):
+            ua.listen(media="tone:440", cb_create=lambda call, request: note(calls, call))
+        async with agent("sip:controller@127.0.0.1") as ua:
+            both = await PAGE_DEFINES["join"](ua, address_of(alice), address_of(bob))
+            await until(lambda: all(each.statistics.packets_received > 5 for each in calls))
+            for call in both:
+                await call.bye()
+        assert len(calls) == 2
+
+    run(scenario)
 
 
 def test_a_registration_returns_what_is_granted_or_the_refusal() -> None:
