@@ -1,7 +1,9 @@
 """The path of a newcomer: a wheel, the test file of docs/testing-with-pytest.md as it stands, `sipswarm answer`."""
 
 import re
+import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,28 @@ def answering(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         wait_until(lambda: "listening on" in program.output or program.exit_code is not None, 30, program.account)
         assert program.exit_code is None, program.account()
         yield address
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_installed_package(site: Path, tmp_path: Path) -> None:
+    """The README's script and the examples, as a user checks them who has no checkout."""
+    assert (site / "sipswarm" / "py.typed").is_file()
+    done = run(["-m", "venv", "--without-pip", "user"], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (packages,) = (tmp_path / "user").glob("lib/python3*/site-packages")
+    (packages / "sipswarm").symlink_to(site / "sipswarm")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    readme = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    shutil.copytree(ROOT / "examples", tmp_path / "programs")
+    for number, script in enumerate(readme):
+        (tmp_path / "programs" / f"readme_{number}.py").write_text(script)
+    wrong = tmp_path / "programs" / "wrong.py"
+    wrong.write_text("from sipswarm import UserAgent\n\nUserAgent(leg_s=1)\n")
+    python = ("--python-executable", str(tmp_path / "user" / "bin" / "python"), "--cache-dir", str(tmp_path / "cache"))
+    files = [str(each) for each in sorted((tmp_path / "programs").glob("*.py"))]
+    found = run(["-m", "mypy", "--strict", "--no-error-summary", *python, *files], tmp_path).stdout.splitlines()
+    assert [line for line in found if "wrong.py" not in line] == []
+    assert any("leg_s" in line for line in found), found
 
 
 def test_the_first_file_of_the_page_has_twelve_lines_at_most() -> None:
