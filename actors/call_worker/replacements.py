@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.messages import Request
 from ..bus.messages import DialogReplaced, ReplaceDialog, ReplaceJudged
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor
+from ..call.ended_call import EndedCall
 from ..call.state import State
 from ..handle.call import Call
 from ..runtime.actor_loop import ActorLoop
@@ -96,7 +97,7 @@ class Replacements:
     def _status(self, live: Call | None, replaces: Replaces) -> int:
         """Return 200 when the call that a Replaces names may be taken over, or the refusal; an ended call gets 603."""
         known = live.actor if live is not None else self._actors.find((replaces.call_id, replaces.to_tag))
-        return known.session.may_be_replaced(replaces) if isinstance(known, CallActor) else NO_DIALOG
+        return known.session.may_be_replaced(replaces) if isinstance(known, CallActor | EndedCall) else NO_DIALOG
 
     # ---- the slot of the new call
 

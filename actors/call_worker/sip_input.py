@@ -122,7 +122,7 @@ class SipInput:
         source = Hop(transport, record.host, record.port)
         if relay is not None and relay(message, source, record, now):
             return
-        actor = self._actors.find(key)
+        actor = self._actors.actor_of(key, message)
         if actor is not None:
             if self._arrivals.policy.challenger is not None and self._arrivals.challenges(actor, message, record, now):
                 return

@@ -39,7 +39,7 @@ from ..transport.counters import SipCounters
 from ..transport.local_addresses import LocalAddresses
 from ..transport.output import SipOutput
 from . import actor_table
-from .actor_table import ActorTable, Entries
+from .actor_table import ActorTable, AnyCall, Entries, RestsOfCalls
 from .admission import Admission
 from .application import Applications
 from .authentication import AuthContext
@@ -99,6 +99,7 @@ class CallWorker:
             surroundings.loop,
             empty=self._empty,
             forget=self._forget,
+            rest_of=lambda actor: rests.take(actor),
             box=surroundings.box,
             fraction=Random(secret).random,
         )
@@ -109,6 +110,7 @@ class CallWorker:
         counters = SipCounters(totals)
         self.actors = ActorTable()
         self._outbox: CallOutbox = Outbox(config.media_workers, surroundings.incarnation)
+        rests = RestsOfCalls(self.actors, self._outbox, totals, drop=self.actor_loop.drop)
         self._kept = KeptCalls(ledger, totals, whole=config.load is None)
         self._sip_link = DealerLink(
             surroundings,
@@ -478,7 +480,7 @@ class CallWorker:
         self._kept.forget(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
-        elif not isinstance(actor, CallActor):
+        elif not isinstance(actor, AnyCall):
             self.requests.forget(actor)
         elif known:
             actor.let_go()

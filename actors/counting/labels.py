@@ -79,6 +79,7 @@ QUEUES: Final = (
     "cdr",
     "sip_trace",
     "reports",
+    "ended_calls",
 )
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
 REQUEST_ENDS: Final = (*CODES, "timeout", "transport_error", "ended")

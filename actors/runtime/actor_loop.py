@@ -42,6 +42,7 @@ class ActorLoop:
         loop: the event loop.
         empty: sends everything that was produced; returns whether notices of it wait for the next turn of the loop.
         forget: releases an actor that is finished.
+        rest_of: returns a smaller actor that has taken the place of one, None = it stays.
         box: shows for which message code runs; None = nothing reads it.
         fraction: returns a random number from 0 to 1.
 
@@ -58,6 +59,7 @@ class ActorLoop:
         *,
         empty: Callable[[], bool | None],
         forget: Callable[[Actor], None],
+        rest_of: Callable[[Actor], Actor | None] = lambda actor: None,
         box: BlackBox | None = None,
         fraction: Callable[[], float] = random,
     ) -> None:
@@ -71,6 +73,7 @@ class ActorLoop:
         self.turns = UserTurns(loop.call_soon, lambda: self.now(), self.crashes)
         self._empty = empty
         self._forget = forget
+        self._rest_of = rest_of
         self._fraction = fraction
         self._touched: dict[Actor, None] = {}
         """Actors whose deadline and end the next flush looks at."""
@@ -216,11 +219,22 @@ class ActorLoop:
 
     def _settle(self, actor: Actor) -> None:
         if actor.finished:
-            self._marks.pop(actor, None)
-            self._deadlines.forget(actor)
-            self._forget(actor)
-        else:
-            self._deadlines.watch(actor)
+            self.drop(actor)
+            return
+        rest = self._rest_of(actor)
+        if rest is not None:
+            self._release(actor)
+            actor = rest
+        self._deadlines.watch(actor)
+
+    def drop(self, actor: Actor) -> None:
+        """Forget an actor at once."""
+        self._release(actor)
+        self._forget(actor)
+
+    def _release(self, actor: Actor) -> None:
+        self._marks.pop(actor, None)
+        self._deadlines.forget(actor)
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -15,6 +15,7 @@ request goes to `incoming_requests`, a response to `session_parts`, which hand t
 | `renegotiation` | re-INVITEs that wait, and the refreshing of the session |
 | `refer_usage` | the subscriptions of transfers |
 | `session_record` | nothing: what another process needs to go on with the call |
+| `ended_session` | nothing: what takes the place of the session when the call is over |
 
 A part never holds what made it, so that a call leaves no cycle to the garbage collector. No part may open a socket,
 read a clock, resolve a name, or look into a session description.

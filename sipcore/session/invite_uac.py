@@ -101,6 +101,11 @@ class InviteUac(FinalHandler):
         """The From and To values of the first INVITE, without tags."""
         return self._from, self._to
 
+    @property
+    def is_through(self) -> bool:
+        """Whether nothing is kept for a further INVITE, or for a 2xx that comes late or to another process."""
+        return self.refused is None and self._late is None and not self._took_over
+
     def number_from(self, number: int) -> None:
         """Note the CSeq number of the last first INVITE, which another process has sent."""
         self._last_cseq = number

@@ -60,6 +60,11 @@ class InviteUas:
         self._acknowledged: tuple[int, Dialog] | None = None
         """CSeq number and dialog of the newest 2xx with an ACK."""
 
+    @property
+    def newest_acknowledged(self) -> int:
+        """CSeq number of the newest local 2xx with an ACK; -1 = none has one."""
+        return -1 if self._acknowledged is None else self._acknowledged[0]
+
     def ring(
         self,
         now: float,

@@ -167,6 +167,12 @@ class OpenRequests:
         """Hosts that have answered local requests, other than the one that the first INVITE went to."""
         self._last_id = 0
 
+    def hand_over(self) -> tuple[list[ClientRequest], list[ServerRequest]]:
+        """Return, and forget, the requests of both sides: their transactions go on elsewhere."""
+        out = self.clients, self.servers
+        self.clients, self.servers = [], []
+        return out
+
     def next_id(self) -> int:
         """Return the number of the next request of either side."""
         self._last_id += 1

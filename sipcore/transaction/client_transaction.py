@@ -226,6 +226,10 @@ class ClientTransaction:
         if self.reliable and self.state in (_CALLING, _TRYING):
             self.repeat_at = now
 
+    def drop_request(self) -> None:
+        """Forget the octets of a request that has its final response: only its ACK is sent again."""
+        self.data = b""
+
     def give_up_at(self, moment: float) -> None:
         """Bound the wait for a final response, as after a CANCEL (RFC 3261 9.1: 64*T1)."""
         if self.state in (_CALLING, _PROCEEDING, _TRYING):

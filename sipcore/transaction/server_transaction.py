@@ -277,6 +277,11 @@ class ServerTransaction:
         """Note that the response could not be sent (RFC 3261 17.2.4, RFC 6026 8.9)."""
         return self._step(ServerInput.TRANSPORT_ERROR, now)
 
+    def drop_unused(self) -> None:
+        """Forget a final response that no input sends again: a 2xx to an INVITE, and a failure that has its ACK."""
+        if self.state is not _COMPLETED:
+            self.last = b""
+
     def _step(self, what: ServerInput, now: float) -> ServerAction:
         """Move by the table, and set the timers of the state that was entered."""
         invite = self.method == "INVITE"

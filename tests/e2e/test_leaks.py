@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call.ended_call import EndedCall
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.call import Call
@@ -217,6 +218,9 @@ def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None
                     for call in [each.user for each in worker.actors.calls]:
                         call.actor.abandon(worker.actor_loop.now())
                         worker.actor_loop.touch(call.actor)
+                    for each in worker.actors.everyone:
+                        if isinstance(each, EndedCall):
+                            worker.actor_loop.drop(each)
                 await until(lambda: not any(worker.entries.actors for worker in workers))
 
             await some()
