@@ -55,7 +55,8 @@ def files_with(names: set[str]) -> Iterator[tuple[str, ast.Module]]:
 
 def found(names: set[str]) -> set[tuple[str, str]]:
     """File and module of each import of one of these."""
-    return {(path, name) for path, tree in files_with(names) for name in imported(tree) if name in names}
+    texts = {f"{word} {name}" for word in ("import", "from", ",") for name in names}
+    return {(path, name) for path, tree in files_with(texts) for name in imported(tree) if name in names}
 
 
 def test_every_attack_has_its_row() -> None:

@@ -181,13 +181,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         KeyboardInterrupt: SIGINT came before the command handled it.
     """
-    with lasting_output() as streams:
-        status = _run(arguments)
-        problem = streams.finish()
-        if not problem or status == USAGE:
-            return status
-        echo(f"{NAME}: standard output cannot be written: {problem}; what is missing there is lost", err=True)
-        return OUTPUT_LOST
+    try:
+        with lasting_output() as streams:
+            status = _run(arguments)
+            problem = streams.finish()
+            if not problem or status == USAGE:
+                return status
+            echo(f"{NAME}: standard output cannot be written: {problem}; what is missing there is lost", err=True)
+            return OUTPUT_LOST
+    except ConfigurationError as error:  # of the output itself
+        click.echo(f"{NAME}: {error}", err=True)
+        return 2
 
 
 def _run(arguments: Sequence[str] | None) -> int:

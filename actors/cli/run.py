@@ -34,6 +34,10 @@ from .options import RunOptions
 from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 
+OWN_THREADS: Final = 3
+"""Threads that a supervisor begins with its first link, and the process that forks the others."""
+THREADS_EACH: Final = 3
+"""Threads of each other process."""
 TICK: Final = 1.0
 """Seconds."""
 
@@ -98,8 +102,11 @@ class NodeRun:
         """Start every process; calls may come from now on.
 
         Raises:
-            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+            ConfigurationError: a busy port, a run directory in use, a process that does not come up, or a limit of
+                processes that is too low for all of them.
         """
+        config = self._supervisor.config
+        kernel.need_threads(OWN_THREADS + THREADS_EACH * (1 + config.call_workers + config.media_workers))
         try:
             await self._supervisor.start()
         except asyncio.CancelledError:

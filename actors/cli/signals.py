@@ -40,12 +40,17 @@ def show_stack_on_sigusr2() -> None:
     """Have SIGUSR2 write the stack to standard error, as the other processes do, instead of ending this one.
 
     It comes through a pipe that does not block, because whoever reads standard error may have stopped to.
+
+    Raises:
+        ConfigurationError: the system lets no more threads run.
     """
+    from ..host import kernel  # not before SIGINT ends the start: see `end_on_interrupt`
+
     with suppress(OSError):  # no more files can be opened; then nothing is shown
         reads, writes = os.pipe()
         os.set_blocking(writes, False)
         faulthandler.register(signal.SIGUSR2, file=writes, all_threads=False)
-        threading.Thread(target=_forward, args=(reads,), name="stacks", daemon=True).start()
+        kernel.start(threading.Thread(target=_forward, args=(reads,), name="stacks", daemon=True))
 
 
 def _forward(reads: int) -> None:

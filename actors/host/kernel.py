@@ -7,7 +7,10 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterable
+
+from ..errors import ConfigurationError
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -17,6 +20,48 @@ _SO_MEMINFO = 55
 _SK_MEMINFO_DROPS = 8
 # States of proc_pid_stat(5). D, a wait that no signal ends, is none of them: a page that is read from a disk is one.
 _STOPPED_OR_ENDED = (b"T", b"t", b"Z", b"X", b"x")
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a fresh thread.
+
+    Raises:
+        ConfigurationError: the system lets no more processes and threads run.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:  # the only one that a fresh thread raises
+        raise _too_few(0, 1) from error
+
+
+def need_threads(wanted: int) -> None:
+    """Start so many threads that do nothing, to see whether the system lets that many processes and threads run.
+
+    A library that gets none (libzmq) ends its process. A thread counts as a process does for the limits of both.
+
+    Raises:
+        ConfigurationError: it lets fewer run.
+    """
+    begun: list[threading.Thread] = []
+    over = threading.Event()
+    try:
+        for _ in range(wanted):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            begun.append(thread)
+    except RuntimeError as error:
+        raise _too_few(len(begun), wanted) from error
+    finally:
+        over.set()
+        for thread in begun:
+            thread.join()
+
+
+def _too_few(found: int, wanted: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"the system lets this user start {found} more processes and threads, and {wanted} are needed; raise ulimit "
+        "-u, and ulimit -v if that is set (LimitNPROC, TasksMax and MemoryMax of a service, pids of a container)"
+    )
 
 
 def process_usage(pid: int) -> tuple[float, int] | None:

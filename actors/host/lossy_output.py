@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from . import kernel
+
 UNREAD: Final = (errno.EPIPE, errno.EIO)
 """Errors of output whose reader is gone: of a closed pipe, and of a terminal that is gone."""
 MOST: Final = 1 << 20
@@ -86,6 +88,9 @@ class ThreadedOutput(Output):
         descriptor: of the output; it stays as it is, because other processes may share it.
         notice: see `Notice`.
         most: octets that wait at most.
+
+    Raises:
+        ConfigurationError: the system allows no thread.
     """
 
     def __init__(self, descriptor: int, notice: Notice, most: int = MOST) -> None:
@@ -97,7 +102,7 @@ class ThreadedOutput(Output):
         self._progress = threading.Event()
         self._torn = False
         """A part of the last line is written, and its rest was not taken."""
-        threading.Thread(target=self._run, name=f"output-{descriptor}", daemon=True).start()
+        kernel.start(threading.Thread(target=self._run, name=f"output-{descriptor}", daemon=True))
 
     def put(self, octets: bytes) -> None:
         with self._lock:

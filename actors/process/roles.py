@@ -9,6 +9,7 @@ was not forked must import only what its role needs. Each must end soon after it
 
 import asyncio
 import dataclasses
+import errno
 import faulthandler
 import logging
 import math
@@ -252,6 +253,17 @@ def _make_role(process: Process) -> Role:
     )
 
 
+def _begun(order: ProcessOrder, loop: asyncio.AbstractEventLoop) -> Process | None:
+    """Return the process; None = it gets no memory, which is said."""
+    try:
+        return Process(order, loop)
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
+        _logger.error("there is no memory for this process (%s); raise ulimit -v, or MemoryMax of the service", error)
+        return None
+
+
 def main() -> int:
     """Run the role that the first line of standard input orders; return the exit status."""
     is_starter = sys.argv[1].rstrip() == running_node.STARTER
@@ -279,7 +291,10 @@ def main() -> int:
     streams.log_to_supervisor(f"{order.role}-{order.slot}")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
-    process = Process(order, loop)
+    process = _begun(order, loop)
+    if process is None:
+        streams.finish(LAST_WORDS)
+        return 1
     process.watch_parent()
     process.collector = Collector(time.monotonic())
     try:
