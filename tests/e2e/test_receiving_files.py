@@ -196,6 +196,23 @@ def test_rows_keys_and_service_are_those_of_the_command_line(tmp_path: Path) -> 
         ]
 
 
+def test_a_received_call_runs_programs_and_finds_rows_of_users_by_their_lines(tmp_path: Path) -> None:
+    rows = tmp_path / "users.csv"
+    rows.write_text("USER\nalice;1\nbob;2\n")
+    numbers = tmp_path / "numbers"
+    program = f'<exec command="echo [call_number] >> {numbers}"/>'
+    file = scenario(recv("OPTIONS", actions=program), say(200, "X-Row: <[field0]> [field0 line=1]\n"))
+    options = ["-inf", str(rows), "--allow-exec", "--call-workers", "1"]
+    with robot(tmp_path, file, *options) as callee, ScriptedPeer() as peer:
+        peer.to(callee.port)
+        for number in range(3):
+            peer.send(request("OPTIONS", call_id=f"row-{number}"))
+            peer.expect()
+        assert [header(each, "X-Row") for each in peer.messages] == ["<> bob"] * 3
+        wait_until(lambda: numbers.exists() and len(numbers.read_text().split()) == 3, SECONDS, "each program")
+    assert sorted(numbers.read_text().split()) == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.slow)])
 def test_the_built_in_caller_calls_the_built_in_callee(tmp_path: Path, transport: str) -> None:
     listen = [

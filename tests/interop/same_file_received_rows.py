@@ -24,6 +24,21 @@ ROWS = [
         peer_begins=True,
     ),
     Row(
+        name="11a rows of users, whom a received call is none of",
+        file=scenario(
+            recv("OPTIONS"),
+            say(200, "X: <[field0]> <[field1]> [userid] [users]\nY: <[field0 line=1]> <[field0 line=7]>\n"),
+        ),
+        play=one_after_the_other(
+            calls(("OPTIONS", 1, 0.3), call_id="first"), calls(("OPTIONS", 1, 0.3), call_id="second")
+        ),
+        names=["200", "200"],
+        injection="USER\nalice;1\nbob;2\n",
+        calls=2,
+        octets=True,
+        peer_begins=True,
+    ),
+    Row(
         name="29 a repeated INVITE",
         file=scenario(recv("INVITE"), say(200), recv("ACK"), PAUSE),
         play=calls(("INVITE", 1, 0.2), ("INVITE", 1, 0.2), ("ACK", 1, 0.2)),

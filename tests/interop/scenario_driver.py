@@ -11,6 +11,7 @@ from random import Random
 
 from sipswarm.actors.bus.slots import own_part
 from sipswarm.actors.load.sipp_files.bound_file import REMOTE_PORT
+from sipswarm.actors.load.sipp_files.receiving_file import NO_USER
 from sipswarm.actors.sipp.call.context import CallContext, CallIdentity
 from sipswarm.actors.sipp.call.defaults import Local
 from sipswarm.actors.sipp.call.dialog import Dialog
@@ -102,7 +103,9 @@ class ScenarioDriver(threading.Thread):
             first, peer = self._socket.recvfrom(65536)
         received = own_part(Received(first.decode("latin-1")).value("Call-ID").encode()).decode()
         call_id = received or f"{number}-{os.getpid()}@{LOOPBACK}"
-        identity = CallIdentity(call_id=call_id, number=number, rows=self._injection.rows_of(number - 1))
+        identity = CallIdentity(
+            call_id=call_id, number=number, rows=self._injection.rows_of(number - 1, 0 if self._remote else NO_USER)
+        )
         dialog = Dialog(self._script.settings.base_cseq)
         context = CallContext(self._surroundings, identity, dialog, Variables(self._script.layout), Random(number))
         local = Local("UDP", f"{LOOPBACK}:{self.port}", f"z9hG4bK-{os.getpid()}-{number}-end", str(os.getpid()))

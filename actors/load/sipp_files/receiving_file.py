@@ -25,6 +25,8 @@ from .named_texts import NamedTexts
 from .programs import program_of
 from .settings import indexes_of, row_files, settings_of
 
+NO_USER: Final = -1
+"""Of calls that the peer begins: rows of USER are theirs by `line=` only, as in SIPp."""
 MOST_PLACES: Final = 64
 """Local addresses whose programs are kept."""
 
@@ -96,7 +98,9 @@ class ReceivingFile:
             ports: of its media, by the names of keywords; may be filled until it begins.
         """
         index = next(self._numbers)
-        identity = CallIdentity(call_id=call_id, number=index + 1, numbers=ports, rows=self._injection.rows_of(index))
+        identity = CallIdentity(
+            call_id=call_id, number=index + 1, numbers=ports, rows=self._injection.rows_of(index, NO_USER)
+        )
         return self._place_of(local).machine(identity, local.bound, is_reliable=local.bound.is_reliable)
 
     def _place_of(self, local: LocalAddress) -> BoundFile:

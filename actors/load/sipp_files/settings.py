@@ -59,9 +59,7 @@ def check_rows(config: LoadConfig | RobotConfig) -> None:
     Raises:
         ConfigurationError: they cannot be read or found.
     """
-    users = read_injection(row_files(config), indexes_of(config.sipp)).users
-    if users and isinstance(config, RobotConfig):  # whoever calls is the user of its own choice
-        raise ConfigurationError(f"{config.data}:1: USER is for loads; a robot takes SEQUENTIAL or RANDOM")
+    read_injection(row_files(config), indexes_of(config.sipp))
 
 
 def row_files(config: LoadConfig | RobotConfig) -> list[str]:

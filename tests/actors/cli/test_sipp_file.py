@@ -137,12 +137,14 @@ def test_a_robot_refuses_what_it_does_not_carry_out_by_its_line(
     assert "not carried out by a robot yet" in shown
 
 
-def test_a_robot_takes_no_rows_of_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_robot_takes_rows_of_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = tmp_path / "users.csv"
     rows.write_text("USER\na;1\nb;2\n")
-    file = written(tmp_path, f'<recv request="OPTIONS"/>{INVITE}'.replace("[tenant]", "[field0]"))
-    assert main(["robot", "-sf", file, "-inf", str(rows), "--listen", "udp:127.0.0.1:0"]) == 2
-    assert "users.csv:1: USER is for loads; a robot takes SEQUENTIAL or RANDOM" in capsys.readouterr().err
+    file = written(tmp_path, f'<recv request="OPTIONS"/>{INVITE}'.replace("[tenant]", "[field0 line=1]"))
+    robot = ["robot", "-sf", file, "--listen", "udp:127.0.0.1:0"]
+    assert main(["check", *robot, "-inf", str(rows)]) == 0
+    assert main([*robot, "-inf", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["--dtmf", "1"], ["--expect-dtmf", "1"], ["--expect-code", "486"]])
