@@ -15,7 +15,7 @@ from ...sipp import check as sipp_check
 from ...sipp import program_reader, scenario_file
 from ...sipp.faults import Fault
 from ...sipp.markup import excerpt
-from ...sipp.program import Optionality, Program, Receive, ReceiveCommand, Role, Send, SendCommand
+from ...sipp.program import Program, Receive, ReceiveCommand, Role, Send, SendCommand
 from ..configuration import given
 from ..terminal import echo
 
@@ -116,9 +116,6 @@ def _not_carried_out(program: Program) -> Iterator[Fault]:
     for use in program.needs.files:
         if "[" in use.name:
             yield Fault(use.line, f"[file name={excerpt(use.name)}] has a keyword in its name; write the name itself")
-    for step in (*program.init, *program.steps):
-        if isinstance(step, ReceiveCommand) and step.optional is not Optionality.FALSE:
-            yield Fault(step.line, "an optional <recvCmd> is not carried out yet; leave optional out")
 
 
 def _of_robots(program: Program) -> Iterator[Fault]:

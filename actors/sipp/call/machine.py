@@ -307,6 +307,10 @@ class ScenarioCall:
         if message is not None:
             self._take(message, now, was_queued=True)
             return True
+        command = self._script.matching.command_behind(self._index) if self._commands else None
+        if command is not None:
+            self._move(command)
+            return True
         if self._waiting_since is None:
             self._waiting_since = now
         return False
@@ -335,11 +339,12 @@ class ScenarioCall:
     def _wait_for_command(self, step: ReceiveCommand, now: float) -> bool:
         """Take the oldest command of the other file. False when there is none yet."""
         if not self._commands:
-            if self._is_alone:
+            if self._is_alone and step.optional is Optionality.FALSE:
                 self._give_up(Failure.COMMAND_LOST, step, "the other file has ended without the command", now)
-            elif self._waiting_since is None:
+                return True
+            if self._waiting_since is None:
                 self._waiting_since = now
-            return self._is_alone
+            return False
         text = self._commands.popleft()
         self._note(step, now)
         if self._act(step, text, now):

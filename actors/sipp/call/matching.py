@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple, final
 
 from ..expressions.search import Expression
-from ..program import Optionality, Program, Receive, Send, Step
+from ..program import Optionality, Program, Receive, ReceiveCommand, Send, Step
 from .received import Received
 
 
@@ -88,7 +88,7 @@ class Matching:
         program: the scenario file.
     """
 
-    __slots__ = ("_acks", "_methods", "_steps")
+    __slots__ = ("_acks", "_commands", "_methods", "_passed", "_steps")
 
     def __init__(self, program: Program) -> None:
         self._steps: tuple[Receive | None, ...] = tuple(
@@ -99,6 +99,13 @@ class Matching:
             for step in program.steps
             if isinstance(step, Receive) and step.request and step.regexp_match
         }
+        self._commands = frozenset(step.index for step in program.steps if isinstance(step, ReceiveCommand))
+        self._passed = frozenset(
+            step.index
+            for step in program.steps
+            if isinstance(step, ReceiveCommand) and step.optional is not Optionality.FALSE
+        )
+        """Optional commands of the other file, which a message passes by."""
         self._acks = frozenset(step.index for step in program.steps if _is_ack(step))
 
     def find(self, index: int, message: Received, transactions: Transactions) -> Match:
@@ -112,12 +119,28 @@ class Matching:
         ahead = self._ahead(index, message, transactions)
         return ahead if ahead is not None else self._behind(index, message, transactions)
 
+    def command_behind(self, index: int) -> int | None:
+        """The `recvCmd` behind optional `recv`s that a call has come to; None = there is none.
+
+        Args:
+            index: where the call is.
+        """
+        for at in range(index, len(self._steps)):
+            step = self._steps[at]
+            if step is None:
+                return at if at in self._commands else None
+            if step.optional is Optionality.FALSE:
+                return None
+        return None
+
     def _ahead(self, index: int, message: Received, transactions: Transactions) -> Match | None:
         """Search from the place on."""
         steps = self._steps
         for at in range(index, len(steps)):
             step = steps[at]
             if step is None:
+                if at in self._passed:
+                    continue
                 return None
             if self._is_for(step, message, transactions):
                 return Match(Outcome.EXPECTED, at)

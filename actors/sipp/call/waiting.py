@@ -22,7 +22,7 @@ class Wait(NamedTuple):
 
 @final
 class Waits:
-    """The times of all `recv` commands of a program.
+    """The times of all `recv` and `recvCmd` commands of a program.
 
     Args:
         program: the scenario file.
@@ -38,15 +38,13 @@ class Waits:
         self._waits: list[Wait | None] = [None] * len(steps)
         for at in range(len(steps) - 1, -1, -1):
             step = steps[at]
-            if isinstance(step, ReceiveCommand):
-                self._waits[at] = _wait(step.timeout or settings.receive_timeout, at)
-            if not isinstance(step, Receive):
+            if not isinstance(step, Receive | ReceiveCommand):
                 continue
             joined = (
                 not settings.strict
                 and step.optional is not Optionality.FALSE
                 and at + 1 < len(steps)
-                and isinstance(steps[at + 1], Receive)
+                and isinstance(steps[at + 1], Receive | ReceiveCommand)
             )
             if joined:
                 self._groups[at] = self._groups[at + 1]

@@ -104,3 +104,41 @@ def test_a_message_that_comes_instead_of_a_command_is_unexpected() -> None:
     run.ask("INFO")
     assert run.failure is Failure.UNEXPECTED_MESSAGE
     assert "expected a command of the other file, got INFO" in run.call.figures.detail
+
+
+PERHAPS = f'<recvCmd optional="true">{TICKET}</recvCmd>'
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_message_passes_an_optional_command_by(comes: bool) -> None:
+    run = Scripted(scenario(request("OPTIONS"), PERHAPS, recv(200), request("OPTIONS", 2, USED), recv(200)))
+    if comes:
+        run.command("Ticket: 7")
+    run.answer(200)
+    assert f"\r\nX: {'7 Ticket: 7' if comes else ' '}\r\n" in run.sent[1][1]
+    run.answer(200)
+    assert run.succeeded
+
+
+def test_the_end_of_the_other_file_fails_no_call_that_waits_for_an_optional_command() -> None:
+    run = Scripted(scenario(request("OPTIONS"), PERHAPS, recv(200)))
+    run.left_alone()
+    assert not run.call.finished
+    run.answer(200)
+    assert run.succeeded
+
+
+def test_a_mandatory_message_behind_an_optional_command_must_come_in_time() -> None:
+    run = Scripted(scenario(request("OPTIONS"), PERHAPS, recv(200, timeout=500)))
+    run.pass_time(0.6)
+    assert run.failure is Failure.RECV_TIMEOUT
+
+
+def test_a_command_passes_optional_messages_by() -> None:
+    run = Scripted(
+        scenario(request("OPTIONS"), recv(100, optional="true"), WAIT, request("OPTIONS", 2, USED), recv(200))
+    )
+    run.command("Ticket: 7")
+    assert run.names == ["OPTIONS", "OPTIONS"]
+    run.answer(200)
+    assert run.succeeded
