@@ -95,7 +95,7 @@ LARGER = {
     "actors/load/report.py": {"imports": 13},
     "actors/load/scenario.py": {"imports": 15},
     "actors/load/sipp_files/call.py": {"FileCall methods": 23},
-    "actors/load/sipp_files/calls.py": {"imports": 29},
+    "actors/load/sipp_files/calls.py": {"imports": 30},
     "actors/load/sipp_files/received_calls.py": {"imports": 17},
     "actors/load/sipp_files/receiving_file.py": {"imports": 17},
     "actors/process/applications.py": {"imports": 14},

@@ -63,6 +63,18 @@ class InjectionFile:
         printed = self._rows.printed
         return fields[number] if printed is None else fill_in(fields[number], printed.number(row))
 
+    def line(self, row: int) -> int:
+        """Return the line of the file that a row stands on, from 1; 0 = it is not there, or an action has added it.
+
+        Args:
+            row: from 0; one that PRINTF makes stands on the line that it is made of.
+        """
+        lines = self._rows.lines
+        if not 0 <= row < self.count:
+            return 0
+        at = row % len(lines) if self._rows.printed else row
+        return lines[at].number if at < len(lines) else 0
+
     def index(self, field: int) -> None:
         """Make rows known by a field, `-infindex`. Of several rows with one key the last is found."""
         self._field = field
@@ -137,6 +149,14 @@ class InjectionFiles:
     def users(self) -> int:
         """How many calls there can be at a time, because each has a user of its own; 0 = any number."""
         return min((file.count for file in self._files if file.mode == "USER"), default=0)
+
+    def line_of(self, rows: Mapping[InjectionFile, int]) -> int:
+        """Return the line of a call's row in the first file; 0 = there is none.
+
+        Args:
+            rows: of the call.
+        """
+        return self._files[0].line(rows[self._files[0]]) if self._files else 0
 
     def rows_of(self, call: int, user: int = 0) -> dict[InjectionFile, int]:
         """Return the row that a call has in each file.

@@ -224,8 +224,9 @@ def test_options_of_sipp_reach_the_calls_and_their_rows(tmp_path: Path) -> None:
     rows = ["-inf", str(tmp_path / "users.csv"), "-infindex", "users.csv", "0"]
     options = [*rows, "-set", "tenant", "blue", "-base_cseq", "7", "-m", "3", "-r", "50", "--call-workers", "1"]
     with InThread(Peer(answers)) as peer:
-        code, summary, _ = load(f"b@127.0.0.1:{peer.port}", tmp_path, file, *options)
+        code, summary, found = load(f"b@127.0.0.1:{peer.port}", tmp_path, file, *options)
     assert was(code, 0), summary
+    assert sorted(row["data_line"] for row in found) == ["2", "2", "3"]
     assert sorted([str(each.headers.get("X-T")) for each in seen]) == [
         "blue other12| 1.000000",
         "blue user0010|x 1.000000",

@@ -6,7 +6,7 @@ own global variables and its own copy of the rows of `-inf`.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ...bus.slots import own_part
@@ -19,6 +19,7 @@ from ...sipp.actions.results import TellOther
 from ...sipp.call.context import CallIdentity
 from ...sipp.call.script import Wish
 from ...sipp.call.statistics import Mark
+from ...sipp.injection import InjectionFile
 from ...sipp.injection_reading import read_injection
 from ...sipp.program import Program
 from ...sipp.scenario_file import label_of
@@ -130,24 +131,26 @@ class FileCalls(Starter):
             if free is None:
                 return False
             user = free
-        call = self._made(self._first, self._call_id(index + 1), index, user)
-        self._open[call] = (self._ends.began(call.call_id, planned, index), ended, user)
+        rows = self._injection.rows_of(index, max(0, user))
+        call = self._made(self._first, self._call_id(index + 1), index, user, rows)
+        line = self._injection.line_of(rows)
+        self._open[call] = (self._ends.began(call.call_id, planned, index, line), ended, user)
         if self._second is not None:
-            other = self._made(self._second, self._factory.new_call_id(), index, user)
+            other = self._made(self._second, self._factory.new_call_id(), index, user, rows)
             self._pairs.join(call, other)
             self._start(other)
         self._start(call)
         return True
 
-    def _made(self, side: Side, call_id: str, index: int, user: int) -> FileCall:
+    def _made(self, side: Side, call_id: str, index: int, user: int, rows: Mapping[InjectionFile, int]) -> FileCall:
         """Return a call of one side.
 
         Args:
             index: of the arrival.
             user: that the call is for; -1 = none.
+            rows: of `-inf`, by their files.
         """
         ports: dict[str, int] = {}
-        rows = self._injection.rows_of(index, max(0, user))
         identity = CallIdentity(call_id=call_id, number=index + 1, numbers=ports, user=user + 1, rows=rows)
         machine = side.file.machine(
             identity,

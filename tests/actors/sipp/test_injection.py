@@ -84,3 +84,11 @@ def test_an_index_needs_its_file(tmp_path: Path, indexes: dict[str, int], said: 
     path.write_text("SEQUENTIAL\na\n")
     with pytest.raises(ConfigurationError, match=said):
         read_injection([str(path)], indexes)
+
+
+def test_rows_have_the_lines_of_their_file_and_added_ones_have_none() -> None:
+    rows = file("SEQUENTIAL\n# a comment\na;1\n\nb;2\n")
+    assert rows.insert("c;3")
+    assert [rows.line(row) for row in (-1, 0, 1, 2, 3)] == [0, 3, 5, 0, 0]
+    printed = file("SEQUENTIAL,PRINTF=3\na%d\nb%d\n")
+    assert [printed.line(row) for row in range(4)] == [2, 3, 2, 0]
