@@ -1,4 +1,6 @@
-"""Keys on a terminal while a load runs: `+ - * /` rate, `p` pause, `q` drain, `Q` stop, `?` help, as SIPp has them.
+"""Keys on a terminal while a load runs, as SIPp has them.
+
+`+ - * /` change the rate by 1 and by 10, `p` pauses, `q` drains, `Q` stops, `?` helps.
 
 `Keyboard` reads single keys and `Keys` acts on them. The terminal must be restored afterwards, and a process in the
 background must not read from it.
@@ -13,7 +15,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 STANDARD_INPUT: Final = 0
-HELP: Final = "keys: + - one call/s more or less, * / ten times or a tenth, p pause or go on, q drain, Q stop, ? this"
+HELP: Final = "keys: + - one call/s more or less, * / ten more or less, p pause or go on, q drain, Q stop, ? this"
+STEPS: Final = {"+": 1.0, "-": -1.0, "*": 10.0, "/": -10.0}
+"""Calls per second by which keys change the rate, as in SIPp, which goes down to 0 too."""
+MOST_RATE: Final = 100_000.0
+"""Calls per second."""
 
 
 class Keys:
@@ -44,13 +50,12 @@ class Keys:
 
     def press(self, key: str) -> None:
         """Do what a key means; one that means nothing is ignored."""
-        if key in "+-*/":
-            changed = {"+": self.rate + 1, "-": self.rate - 1, "*": self.rate * 10, "/": self.rate / 10}[key]
-            self.rate = min(100_000.0, max(0.1, changed))
+        if key in STEPS:
+            self.rate = min(MOST_RATE, max(0.0, self.rate + STEPS[key]))
             if self.paused:
                 self._say(f"rate {self.rate:g} calls/s once p goes on")
             else:
-                self._say(f"rate {self.rate:g} calls/s")
+                self._say(f"rate {self.rate:g} calls/s" if self.rate else "rate 0: no new calls; + or * goes on")
                 self._set_rate(self.rate)
         elif key == "p":
             self.paused = not self.paused
