@@ -22,6 +22,10 @@ USAGE: Final = 2
 OUTPUT_LOST: Final = 1
 
 
+OWN: Final = ("-h", "--help", "--version")
+"""Options without a verb."""
+
+
 class Listed(NamedTuple):
     """A verb that may not be imported yet."""
 
@@ -117,6 +121,14 @@ class Verbs(MutableMapping[str, click.Command]):
 
 class VerbGroup(click.Group):
     """The command `sipswarm`: its help and the completion of a verb's name import no verb."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments as far as the name of the verb; a line of SIPp without one is an error that says which."""
+        if args and args[0] not in LISTED and args[0] not in OWN:
+            from .loads import sipp_options
+
+            sipp_options.check_verb(ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs with their texts."""

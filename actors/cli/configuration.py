@@ -63,7 +63,11 @@ class Verb(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; an option of SIPp that is not there is an error that says what to write instead."""
-        return super().parse_args(ctx, sipp_options.understood(ctx, args))
+        try:
+            return super().parse_args(ctx, sipp_options.understood(ctx, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click leaves it out where a value is missing
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb, or show its configuration."""

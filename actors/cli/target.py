@@ -55,9 +55,7 @@ def complete(target: str, user: str = "", transport: str = "") -> str:
     try:
         uri = Uri.parse(text)
     except ParseError as error:
-        raise ConfigurationError(
-            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060 or 192.0.2.1:5060"
-        ) from error
+        raise ConfigurationError(f"target {target!r}: {error.reason}; write {_example(target)}") from error
     if user and uri.user:
         raise ConfigurationError(f"target {target!r} names the user {uri.user!r} already; drop -s {user}")
     if user:
@@ -68,6 +66,13 @@ def complete(target: str, user: str = "", transport: str = "") -> str:
     if added and not uri.transport:
         uri = uri.replace(params={**uri.params, "transport": added})
     return str(uri) if user or added else text
+
+
+def _example(target: str) -> str:
+    """What to write instead of a target that is no SIP URI: an IPv6 address without brackets is meant as one."""
+    if is_address(target) and ":" in target:
+        return f"[{target}], or [{target}]:5060"
+    return "for example sip:user@192.0.2.1:5060 or 192.0.2.1:5060"
 
 
 def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:

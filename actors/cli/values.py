@@ -105,16 +105,17 @@ class Duration(click.ParamType[float]):
             self.fail(f"{value!r} is not a time; write for example 5s, 5000ms or 2m", param, ctx)
         number, unit = match.groups()
         if unit is None and self._unit_needed and float(number):
-            self.fail(
-                f"{value!r} has no unit: SIPp's -d means milliseconds, seconds are as likely meant; "
-                f"write {number}s or {number}ms",
-                param,
-                ctx,
-            )
+            doubt = "SIPp's -d means milliseconds, seconds are as likely meant; " if _is_pause(param) else ""
+            self.fail(f"{value!r} has no unit: {doubt}write {number}s or {number}ms", param, ctx)
         seconds = float(number) * _UNITS[unit or "s"]
         if 0 < seconds < self._least:
             self.fail(f"{value!r} is too short: {self._why}; give {self._least:g}s or more, or 0 for never", param, ctx)
         return seconds
+
+
+def _is_pause(param: click.Parameter | None) -> bool:
+    """Whether an option is `-d`, which has another unit in SIPp."""
+    return param is not None and "-d" in param.opts
 
 
 class Size(click.ParamType[int]):

@@ -87,7 +87,7 @@ OPTIONS: Final[Mapping[str, SippOption]] = {
     "-base_cseq": _taken(1),
     "-cid_str": _taken(1, "a number behind it leads to its process, where there are several"),
     "-d": _taken(1, "with its unit: 5s, 500ms"),
-    "-deadcall_wait": _not(1, "drop it: messages of calls that have ended are counted as unexpected"),
+    "-deadcall_wait": _not(1, "drop it: messages of calls that have ended count as OutOfCallMsgs"),
     "-auth_uri": _taken(1),
     "-au": _not(1, "write --auth-user USER"),
     "-ap": _not(1, "write --auth-password-file FILE, so that the password is not on the command line"),

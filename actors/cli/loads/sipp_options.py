@@ -4,7 +4,8 @@ Without this an option such as `-trace_screen` would be read as `-t` with a valu
 """
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 import click
@@ -26,6 +27,10 @@ _USUAL_RATE: Final = "10"
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _PERIOD_FORM: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_WORD: Final = re.compile("-[A-Za-z0-9][A-Za-z0-9_.-]", re.ASCII)
+"""How an option of several letters with one dash begins."""
+_ALIKE: Final = 0.7
+"""How much of a misspelt option the nearest one has, 0 to 1."""
 _OTHER_TRANSPORTS: Final = ("un", "ui", "tn", "ln", "s1", "sn", "c1", "cn")
 
 
@@ -55,19 +60,43 @@ def understood(ctx: click.Context, arguments: Sequence[str]) -> list[str]:
             line.found += [argument, *reversed(rest)]
             break
         if parameter is not None:
-            value = rest.pop() if rest and not parameter.is_flag and not parameter.count else None
-            line.take(argument, value, own)
+            wanted = 0 if parameter.is_flag or parameter.count else parameter.nargs
+            line.take(argument, [rest.pop() for _ in range(min(wanted, len(rest)))], own)
         elif argument == _PERIOD and "-r" in own and rest:
             line.period = rest.pop()
         elif argument in OPTIONS:
             line.wrong.append(_instead(argument, line.verb))
             del rest[len(rest) - min(OPTIONS[argument].values, len(rest)) :]
+        elif _is_unknown(argument, own):
+            line.wrong.append(_unknown(argument, own))
         else:
             line.found.append(argument)
     line.divide_rate()
     if line.wrong:
         raise click.UsageError("; ".join(line.wrong), ctx)
     return line.found
+
+
+def check_verb(ctx: click.Context, arguments: Sequence[str]) -> None:
+    """See that a command line of SIPp names a verb.
+
+    Args:
+        ctx: of the command without a verb.
+        arguments: all of the command line.
+
+    Raises:
+        click.UsageError: options of SIPp, and no verb before them.
+    """
+    first = arguments[0] if arguments else ""
+    if first.isalpha():  # a verb, or a misspelt one
+        return
+    name = next((each for each in arguments if each in OPTIONS), "")
+    if name and OPTIONS[name].taken:
+        raise click.UsageError(
+            f"{name} belongs to a verb; write load TARGET {name} …, or robot {name} … if the peer begins the calls", ctx
+        )
+    if name:
+        raise click.UsageError(_instead(name, ""), ctx)
 
 
 class _Line:
@@ -89,15 +118,17 @@ class _Line:
         """Where the value of `-r` stands in `found`."""
         self._seen: set[str] = set()
 
-    def take(self, name: str, value: str | None, own: Container[str]) -> None:
-        """Take an option that the verb has, and its value; None = it has none."""
+    def take(self, name: str, values: Sequence[str], own: Container[str]) -> None:
+        """Take an option that the verb has, and its values."""
         again = AGAIN.get(name, "")
         if again in own:
             name = again if again in self._seen else name
             self._seen.add(again)
         self.found.append(name)
-        if value is None:
+        if len(values) != 1:
+            self.found += values
             return
+        (value,) = values
         if name in {"-r", "--rate"}:
             self._rate_at = len(self.found)
         if name == "-t" and value in _OTHER_TRANSPORTS:
@@ -123,6 +154,35 @@ class _Line:
                 self.found[self._rate_at] = divided
             else:
                 self.found += ["-r", divided]
+
+
+def _is_unknown(argument: str, own: Container[str]) -> bool:
+    """Whether an argument is a misspelt option: one dash and a word that is no option.
+
+    Behind a short option without a space only a number is its value: `-r50`, `-d5s`. Any other word would be taken for
+    one with another meaning: `-skip_rlimits` for `-s kip_rlimits`.
+
+    Args:
+        argument: of the command line, no value of an option.
+        own: the options of the verb.
+    """
+    word = argument.partition("=")[0]
+    if not _WORD.match(argument) or word in own:
+        return False
+    return argument[:2] not in own or not argument[2].isdigit()
+
+
+def _unknown(argument: str, own: Iterable[str]) -> str:
+    """What to write instead of a misspelt option."""
+    names = sorted({*own, *OPTIONS})
+    near = get_close_matches(argument, names, 1, _ALIKE)
+    if near:
+        return f"there is no option {argument}; the nearest one is {near[0]}"
+    if argument[:2] in names:
+        return (
+            f"there is no option {argument}; a word behind {argument[:2]} needs a space: {argument[:2]} {argument[2:]}"
+        )
+    return f"there is no option {argument}"
 
 
 def _instead(name: str, verb: str) -> str:
