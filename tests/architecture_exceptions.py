@@ -16,6 +16,7 @@ TYPING_BLOCKS: set[str] = set()
 FOREIGN_ASSIGNMENTS = {
     "actors/cli/configuration.py": {
         "ctx.default_map",
+        "error.ctx",
         "option.envvar",
     },
     "actors/diagnosis/log_lines.py": {

@@ -86,6 +86,11 @@ class Account:
         return self._addresses.usual(0)
 
     @property
+    def credentials(self) -> tuple[str, str]:
+        """User name and password; empty = there are none."""
+        return self._own.user, self._own.password
+
+    @property
     def agent_options(self) -> dict[str, Any]:
         """Arguments of a user agent that acts under this account."""
         own = self._own

@@ -118,8 +118,13 @@ def load(
         from .loads import sipp_programs
 
         if is_only_checked():
-            return sipp_programs.checked(config)
-        sipp_programs.check_runnable(config)
+            status = sipp_programs.checked(config)
+            if status:
+                return status
+            if not config.calls and not config.duration and own.profile is None:
+                config = replace(config, calls=1)  # the file may be looked at without a plan
+        else:
+            sipp_programs.check_runnable(config)
     if not is_only_checked():
         need_descriptors(settings)
     method.check_options(config.method)
@@ -141,6 +146,8 @@ def load(
     config = replace(config, allow=target_networks(config.target, hop))
     listener = caller.listener(hop, settings.advertise)
     _check_reached(config)
+    if is_only_checked() and sipp_file.is_named(config):
+        return 0  # the report of the file has its first message
     if is_only_checked():
         from . import check
 

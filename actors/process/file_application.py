@@ -27,7 +27,8 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
     marks = Marks(worker.totals, label_of(config.scenario), worker.tell)
     commands = Commands(partial(worker.actor_loop.spawn, what="a command of exec"), marks.left_out_command)
     now = worker.actor_loop.now()
-    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, now, marks, commands.take)
+    credentials = worker.arrivals.account.credentials
+    file = ReceivingFile(config, first, worker.factory.parked_port, numbers, now, marks, commands.take, credentials)
     streams = CallStreams(
         file.program, config, worker.factory.media_leases, worker.actor_loop.touch, worker.output.may_send
     )

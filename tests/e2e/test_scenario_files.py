@@ -15,7 +15,7 @@ import pytest
 from sipswarm.actors.cli import main
 from sipswarm.actors.sipp.scenario_file import text_of
 from sipswarm.sipcore.message.messages import Request, Response
-from tests.e2e.agents import Peer, reply
+from tests.e2e.agents import Peer, gate, reply
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.in_thread import InThread
 from tests.e2e.test_command_line import SECONDS, Running, was
@@ -97,6 +97,36 @@ def test_requests_outside_of_calls_are_judged_by_the_file_too(tmp_path: Path) ->
         assert was(code, 0), summary
         assert sorted(each.headers.get("X-Row") or "" for each in peer.requests) == ["one", "one", "two", "two"]
     assert [(row["code"], row["failure"]) for row in rows] == [("404", "")] * 4
+
+
+REGISTER = """<send><![CDATA[
+        REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
+        Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+        From: <sip:alice@[local_ip]>;tag=[pid]a[call_number]
+        To: <sip:alice@[remote_ip]>
+        Call-ID: [call_id]
+        CSeq: [cseq] REGISTER
+        [authentication]Content-Length: 0
+
+      ]]></send>"""
+
+
+@pytest.mark.parametrize(("given", "code"), [("secret", 0), ("wrong", 1), ("", 1)])
+def test_the_account_of_the_command_line_answers_a_challenge(tmp_path: Path, given: str, code: int) -> None:
+    first = REGISTER.replace("[authentication]", "")
+    again = REGISTER.replace("[authentication]", "[authentication]\n        ")
+    file = f'<scenario>{first}<recv response="401" auth="true"/>{again}<recv response="200"/></scenario>'
+    secret = tmp_path / "password"
+    secret.write_text(given)
+    secret.chmod(0o600)
+    options = ["--auth-user", "alice", "--auth-password-file", str(secret)] if given else []
+    judge = gate()
+    with InThread(Peer(lambda request: [judge(request) or reply(request, 200)])) as peer:
+        found, summary, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "1", *options)
+        assert was(found, code), summary
+        names = re.findall('username="([^"]*)"', str([each.headers.get("Authorization") for each in peer.requests]))
+    assert names == ["alice" if given else "service"]
+    assert [row["failure"] for row in rows] == ["" if not code else "unexpected_message"]
 
 
 def test_a_call_without_an_answer_fails_by_what_it_waited_for(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ...config import OPTION, LoadConfig, RobotConfig
 from ...load.thresholds import Threshold
 from ...sipp import scenario_file
 from ..configuration import given
+from .without_effect import check_effect
 
 Config = TypeVar("Config", LoadConfig, RobotConfig)
 RUN_TIME: Final = 3600.0
@@ -40,12 +41,13 @@ def is_named(config: LoadConfig | RobotConfig) -> bool:
 
 
 def check_options(config: LoadConfig | RobotConfig) -> None:
-    """See that options for files of SIPp have one.
+    """See that options for files of SIPp have one, and that those of a file mean something for it.
 
     Raises:
-        UsageError: they have none.
+        UsageError: they do not; it is named.
     """
     if is_named(config):
+        check_effect(config)
         return
     more = fields(config.sipp_load) if isinstance(config, LoadConfig) else ()
     for field in (*fields(config.sipp), *more):

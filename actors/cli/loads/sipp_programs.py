@@ -76,22 +76,6 @@ def check_runnable(config: LoadConfig | RobotConfig) -> None:
         for name, what in missing_files(program, config).items():
             raise ConfigurationError(f"{program.file}: {name}: {what}")
     _check_media(config, programs)
-    for option, value in _judged(config):
-        if value:
-            raise click.UsageError(
-                f"{option} is not for a scenario file of SIPp, which judges its calls itself; drop it"
-            )
-
-
-def _judged(config: LoadConfig | RobotConfig) -> tuple[tuple[str, object], ...]:
-    """Options of digits and of judgement that a file does without, and their values."""
-    if isinstance(config, RobotConfig):
-        return ()
-    return (
-        ("--dtmf", config.dtmf),
-        ("--expect-dtmf", config.expect_dtmf),
-        ("--expect-code", config.expect_code),
-    )
 
 
 def _check_media(config: LoadConfig | RobotConfig, programs: Iterable[Program]) -> None:
@@ -137,14 +121,17 @@ def checked(config: LoadConfig | RobotConfig) -> int:
 
     Raises:
         ConfigurationError: see `read`, or the rows of -inf cannot be read; the report is shown before that.
+        UsageError: media is expected, and there is none.
     """
     passes = True
-    for program in read(config):
+    programs = read(config)
+    for program in programs:
         missing = missing_files(program, config)
         for line in (*sipp_check.report(program, missing), *sipp_check.flow(program)):
             echo(line)
         passes = passes and sipp_check.passes(program, missing)
     check_rows(config)
+    _check_media(config, programs)
     return 0 if passes else 2
 
 

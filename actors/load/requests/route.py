@@ -39,6 +39,8 @@ class Route:
         """The remote side of each."""
         self.proxied = account.proxy is not None
         """Whether it is an outgoing proxy."""
+        self.credentials = account.credentials
+        """User name and password of the local side; empty = it has none."""
 
     def parties(self) -> Parties:
         """Return the sides of the load's arrivals.

@@ -93,6 +93,7 @@ def surroundings_of(
     injection: InjectionFiles,
     file: Callable[[str], str],
     auth_uri: str = "",
+    credentials: tuple[str, str] = ("", ""),
 ) -> Surroundings:
     """Return what keywords stand for in all calls between two addresses.
 
@@ -106,6 +107,7 @@ def surroundings_of(
         injection: files of `-inf`.
         file: returns the contents of a file for `[file]`.
         auth_uri: `-auth_uri`, without its scheme.
+        credentials: user name and password for `[authentication]` without its own; empty = those of SIPp.
     """
     texts = texts_of(
         remote=peer, remote_host=peer_host, local=local, media_ip=local.host, service=service, users=users or -1
@@ -120,4 +122,10 @@ def surroundings_of(
         injection=injection,
         file=file,
         auth_uri=auth_uri,
+        credentials=(_octets(credentials[0]), _octets(credentials[1])),
     )
+
+
+def _octets(text: str) -> str:
+    """Return a text of the command line with one character for each octet, as the texts of calls are."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -42,6 +42,7 @@ class ReceivingFile:
         now: monotonic seconds.
         marks: counts what its calls and `init` mark.
         run: runs the commands of `exec` among what its calls and `init` want.
+        credentials: as for `surroundings_of`.
 
     Raises:
         ConfigurationError: the file, its rows or an option cannot be taken, or `init` has failed.
@@ -56,10 +57,12 @@ class ReceivingFile:
         now: float,
         marks: Marks,
         run: Callable[[Sequence[Wish]], None],
+        credentials: tuple[str, str] = ("", ""),
     ) -> None:
         self.label = label_of(config.scenario)
         """Label of its calls."""
         self._config = config
+        self._credentials = credentials
         self._parked_port = parked_port
         self._numbers = numbers
         self._settings = settings_of(config)
@@ -121,6 +124,7 @@ class ReceivingFile:
             media_port=self._parked_port(local.listener),
             injection=self._injection,
             file=self._texts.text,
+            credentials=self._credentials,
         )
         return BoundFile(
             self._program,

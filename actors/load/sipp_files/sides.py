@@ -61,6 +61,7 @@ def sides_of(
         injection=injection,
         file=NamedTexts(config.scenario, [use.name for each in programs for use in each.needs.files]).text,
         auth_uri=config.sipp_load.authentication_uri.removeprefix("sip:"),
+        credentials=route.credentials,
     )
     settings, seed = settings_of(config), config.seed
     sides = [

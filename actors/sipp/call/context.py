@@ -4,7 +4,7 @@ Implements `template.Context`. Nothing here decides where a call goes on.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Final, final
@@ -18,6 +18,8 @@ from .received import uri_of
 from .statistics import RunError
 from .surroundings import Surroundings
 
+PASSWORD: Final = "password"
+"""Of `[authentication]` where none is given, as in SIPp."""
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -188,7 +190,7 @@ class CallContext:
                 self.random,
                 dialog.challenge,
                 dialog.challenge_header,
-                credentials,
+                self._completed(credentials),
                 method=method,
                 uri=f"sip:{surroundings.auth_uri or _target_of(surroundings)}",
                 body=body,
@@ -196,6 +198,15 @@ class CallContext:
             )
         except AuthenticationError as error:
             raise RunError(f"[authentication]: {error}") from error
+
+    def _completed(self, credentials: Credentials) -> Credentials:
+        """Return the parameters of a keyword, with name and password of the run where it has none."""
+        user, password = self._surroundings.credentials
+        return replace(
+            credentials,
+            username=credentials.username or user or self._surroundings.texts.get("service", ""),
+            password=credentials.password or password or PASSWORD,
+        )
 
 
 def _target_of(surroundings: Surroundings) -> str:

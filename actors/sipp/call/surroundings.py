@@ -31,6 +31,9 @@ class Surroundings:
     """Returns the contents of a file for `[file]`; raises `ValueError` with what is wrong."""
     auth_uri: str = ""
     """`-auth_uri`: what stands behind `sip:` in the uri of `[authentication]`; empty = that of the target."""
+    credentials: tuple[str, str] = ("", "")
+    """Name and password of `[authentication]` without its own, SIPp's `-au` and `-ap`; empty ones are `[service]` and
+    `password`, as in SIPp."""
 
     @property
     def constants(self) -> dict[str, str]:
