@@ -146,10 +146,9 @@ class ActorTable:
         Args:
             data: the message, or its first part.
         """
-        octet_actor = self.octet_actor_of(data)
+        octet_actor, sent = self.octet_actor_of(data), identity(data)
         if octet_actor is not None:
-            return octet_actor, ""
-        sent = identity(data)
+            return octet_actor, sent.branch if sent is not None else ""
         actor = self.find((sent.call_id, sent.from_tag)) if sent is not None else None
         return (actor, sent.branch) if sent is not None and actor is not None else None
 

@@ -123,6 +123,9 @@ REASONS: Final[dict[str, Reason]] = {
         "the other side demands user and password (401 or 407), and the load has none for it; give --auth-user and "
         "--auth-password-file, or columns user and password of --data",
     ),
+    "message_too_long": Reason(
+        _PLAN, "a message of the scenario file is longer than a datagram can be; send it over TCP (-t tcp)"
+    ),
     "command_lost": Reason(
         _PLAN, "a scenario file waited for a command (recvCmd) of the other file of its call, which had ended"
     ),

@@ -137,15 +137,6 @@ def test_a_call_without_an_answer_fails_by_what_it_waited_for(tmp_path: Path) ->
     assert [(row["outcome"], row["failure"]) for row in rows] == [("timeout", "max_retrans")] * 2
 
 
-def test_a_message_that_is_too_long_for_a_datagram_costs_its_call_only(tmp_path: Path) -> None:
-    file = text_of("uac").replace("Contact:", f"X-Long: {'x' * 70_000}\n      Contact:")
-    with InThread(Peer(lambda request: [reply(request, 200)])) as peer:
-        code, _, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "2", "-r", "50")
-        assert peer.requests == []
-    assert code != 0
-    assert [row["failure"] for row in rows] == ["transport_error"] * 2
-
-
 @pytest.mark.parametrize("size", [2000, 8000])
 def test_a_long_message_stays_as_it_is_on_udp(tmp_path: Path, size: int) -> None:
     file = text_of("uac").replace("Contact:", f"X-Long: {'x' * size}\n      Contact:")
@@ -153,6 +144,24 @@ def test_a_long_message_stays_as_it_is_on_udp(tmp_path: Path, size: int) -> None
         code, summary, _ = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "1")
         assert was(code, 0), summary
         assert len(peer.requests[0].headers.get("X-Long") or "") == size
+
+
+def test_a_message_that_no_datagram_holds_is_of_the_plan_and_told_by_its_line(tmp_path: Path) -> None:
+    file = text_of("uac").replace("Contact:", f"X-Long: {'x' * 70_000}\n      Contact:", 1)
+    with InThread(Busy()) as peer:
+        code, summary, rows = load(f"127.0.0.1:{peer.port}", tmp_path, file, "-m", "2", "-r", "50")
+        assert peer.requests == []
+    assert was(code, 107), summary
+    assert [(row["outcome"], row["failure"]) for row in rows] == [("not_sent", "message_too_long")] * 2
+    assert {row["detail"].partition(", ")[0] for row in rows} == {"step 0"}
+
+
+def test_a_refused_connection_is_told_as_such(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    code, summary, rows = load(f"127.0.0.1:{port}", tmp_path, text_of("uac"), "-m", "2", "-r", "50", "-t", "tcp")
+    assert was(code, 97), summary
+    assert [row["failure"] for row in rows] == ["unreachable"] * 2
 
 
 def test_calls_that_last_too_long_are_hung_up_and_fail(tmp_path: Path) -> None:
@@ -182,7 +191,27 @@ def test_the_end_of_a_run_hangs_its_calls_up(tmp_path: Path) -> None:
         wait_until(lambda: not uas.live, SECONDS, "the BYE of each call")
     assert code == 105
     rows = list(csv.DictReader((tmp_path / "out" / "calls.csv").read_text().splitlines()))
-    assert [row["cause"] for row in rows] == ["drained"] * 3
+    assert [(row["cause"], row["failure"]) for row in rows] == [("drained", "drained")] * 3
+
+
+def test_a_call_that_the_drain_cuts_off_is_no_success(tmp_path: Path) -> None:
+    path, out, statistics = tmp_path / "calls.xml", tmp_path / "out", tmp_path / "statistics.csv"
+    path.write_text(text_of("uac").replace("<pause/>", '<pause milliseconds="60000"/>'))
+    plan = ["-m", "3", "-r", "50", "--drain", "200ms", "-trace_stat", "-stf", str(statistics)]
+    with CountingUas() as uas:
+        run = Running("load", uas.address, "-sf", str(path), *plan, "--out", str(out), *QUIET)
+        try:
+            wait_until(lambda: len(uas.live) == 3, SECONDS, "three calls")
+            code, said = run.end(signal.SIGUSR1)
+        finally:
+            run.close()
+    assert was(code, 107), said
+    rows = list(csv.DictReader((out / "calls.csv").read_text().splitlines()))
+    assert [row["failure"] for row in rows] == ["drained"] * 3
+    calls = json.loads((out / "summary.json").read_text())["calls"]
+    assert (calls["answered"], calls["completed"], calls["failed"]) == (3, 0, 3)
+    last = list(csv.DictReader(statistics.read_text().splitlines(), delimiter=";"))[-1]
+    assert (last["SuccessfulCall(C)"], last["FailedCall(C)"]) == ("0", "3")
 
 
 def test_messages_on_the_wire_are_the_files_own(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 All of them go to one place: that of the target, or of the proxy.
 """
 
+from typing import Final
+
+from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.transaction.client_exchange import Way
 
@@ -10,11 +13,16 @@ from ...agent.own_identity import uri_in
 from ...call_worker.account import Account
 from ...call_worker.call_factory import CallFactory
 from ...config import LoadConfig
+from ...errors import ConfigurationError
 from ...identity import contact_at
 from ...runtime.peer import Peer
 from ...transport.local_addresses import LocalAddress
 from ...transport.output import SipOutput
+from ...transport.targets import hop_of
 from .parties import Parties
+
+SIP_PORT: Final = 5060
+"""Port of a SIP URI without one (RFC 3261 section 19.1.2)."""
 
 
 class Route:
@@ -41,6 +49,19 @@ class Route:
         """Whether it is an outgoing proxy."""
         self.credentials = account.credentials
         """User name and password of the local side; empty = it has none."""
+
+    def target(self) -> Hop:
+        """Return the place of the target itself, also behind a proxy. It blocks while a name is looked up.
+
+        A domain that only the proxy knows is its name.
+        """
+        if not self.proxied:
+            return self.hop
+        try:
+            return hop_of(self._config.target)
+        except ConfigurationError:
+            uri = Uri.parse(self._config.target)
+            return Hop(self.hop.transport, uri.host, uri.port or SIP_PORT)
 
     def parties(self) -> Parties:
         """Return the sides of the load's arrivals.

@@ -98,7 +98,7 @@ def surroundings_of(
     """Return what keywords stand for in all calls between two addresses.
 
     Args:
-        peer: where messages go; None = the peer begins, and is known from then on.
+        peer: the target, wherever messages go first; None = the peer begins, and is known from then on.
         peer_host: its host as the user wrote it.
         local: where messages come from, as the peer sees it.
         service: `[service]`.

@@ -6,7 +6,7 @@ read. The actor must not decide anything: the machine and the file do.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import Final, final
@@ -22,12 +22,23 @@ from ...sipp.actions.results import Loudness, Result, Say
 from ...sipp.call.machine import ScenarioCall
 from ...sipp.call.statistics import Failure, Mark
 from ...sipp.markup import shown
+from ..expectations import DRAINED
 from .file_media import WISHES, FileMedia
 
 MOST_HELD: Final = 16
 """Messages and commands that wait for the port of media; the sender repeats further messages."""
 FIGURES_WAIT: Final = 2.0
 """Seconds that the end of a call waits for the figures of its media."""
+LOSSES: Final[Mapping[Loss, tuple[Failure, str]]] = {
+    Loss.LOCAL: (Failure.CANNOT_SEND, "this machine could not send the message"),
+    Loss.TOO_LONG: (Failure.TOO_LONG, "the message is longer than a datagram can be; send it over TCP, as with -t tcp"),
+    Loss.NO_WAY: (Failure.CANNOT_SEND, "nothing leads to the address of the message from here"),
+    Loss.FORBIDDEN: (Failure.FORBIDDEN, "the message was for an address that is not sent to"),
+    Loss.UNREACHABLE: (Failure.UNREACHABLE, "no connection came about for the message; the log says why"),
+    Loss.REFUSED: (Failure.UNREACHABLE, "the port takes no datagrams (ICMP unreachable)"),
+    Loss.LOST: (Failure.TRANSPORT, "the connection of the message was lost"),
+}
+"""The failure of a call by what became of its message, and what happened, for a person."""
 _logger = logging.getLogger(__name__)
 
 
@@ -76,7 +87,7 @@ class FileCall(OctetActor):
         self.media_failure = ""
         """Why its media could not go on, by a name of `failure_reasons`; empty = nothing is wrong with it."""
         self.is_drained = False
-        """It was given up because the run ended."""
+        """It was given up because the run ended, before its file was over."""
         self.is_overdue = False
         """It was given up because it lasted too long."""
         self.has_crashed = False
@@ -218,14 +229,15 @@ class FileCall(OctetActor):
         self._pump(now)
 
     def drain(self, now: float) -> None:
-        """Give the call up: the run ends."""
-        self.is_drained = not self._call.finished
+        """Give the call up: the run ends. One that only waits for repetitions has done all of its file."""
+        self.is_drained = not (self._call.finished or self._call.is_in_timewait)
         self._call.give_up(now)
         self._pump(now)
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
         """Fail: a message was not sent."""
-        self._call.fail(Failure.TRANSPORT, f"a message could not be sent ({loss.value})", now)
+        failure, what = LOSSES[loss]
+        self._call.fail(failure, what, now, branch)
         self._pump(now)
 
     def connections_lost(self, now: float) -> None:
@@ -269,6 +281,13 @@ class FileCall(OctetActor):
         if not self._is_over:
             self._is_over = True
             self._over(self)
+
+
+def cause_of(sides: Iterable[FileCall]) -> str:
+    """Return why a call of one or two sides was ended from outside, as a cause of rows; empty = it was not."""
+    if any(each.has_crashed for each in sides):
+        return "internal_error"
+    return DRAINED if any(each.is_drained for each in sides) else ""
 
 
 def _nothing(call: FileCall) -> None:

@@ -28,7 +28,7 @@ from ...transport.output import SipOutput
 from ..requests.ends import Begun, RequestEnds
 from ..requests.route import Route
 from ..starter import Ended, Starter
-from .call import FileCall
+from .call import FileCall, cause_of
 from .call_ids import filled
 from .call_streams import CallStreams
 from .commands import Commands
@@ -248,9 +248,8 @@ class FileCalls(Starter):
             self._said.add(place)
             _logger.warning("call %s failed: %s", failing.call_id, failing.detail)
         sides = (call,) if second is None else (call, second)
-        has_crashed = any(each.has_crashed for each in sides)
-        cause = "internal_error" if has_crashed else "drained" if call.is_drained else ""
-        reason = next((each.media_failure for each in sides if each.media_failure), "") or reason_of(failure)
+        cause = cause_of(sides)
+        reason = next((each.media_failure for each in sides if each.media_failure), "") or reason_of(failure) or cause
         self._ends.over(
             begun,
             result_of(figures, cause=cause),

@@ -8,6 +8,7 @@ from ...bus.messages import CallFinished
 from ...call.state import CallTimes
 from ...call_worker.call_metrics import media_of
 from ...diagnosis.foreign_text import cut
+from ...diagnosis.request_loss import Loss
 from ...sipp.call.statistics import EndedBy, Failure, Figures
 from ..arrival_figures import row_without_media
 from ..expectations import NO_CALL
@@ -17,7 +18,10 @@ OUTCOMES: Final = {
     Failure.RECV_TIMEOUT: "timeout",
     Failure.MAX_RETRANS: "timeout",
     Failure.TRANSPORT: "transport_error",
+    Failure.UNREACHABLE: "transport_error",
     Failure.CANNOT_SEND: "not_sent",
+    Failure.TOO_LONG: "not_sent",
+    Failure.FORBIDDEN: "not_sent",
 }
 """The outcome of a run whose first request got no final response, by its failure."""
 REASONS: Final = {Failure.TRANSPORT: "transport_error", Failure.CANNOT_SEND: "no_transport"}
@@ -60,7 +64,8 @@ def result_of(figures: Figures, *, cause: str) -> Result:
         return Result("cancelled", cause=cause)
     if figures.failure is None:
         return Result(NO_CALL)
-    return Result(OUTCOMES.get(figures.failure, "cancelled"))
+    unreachable = Loss.UNREACHABLE.value if figures.failure is Failure.UNREACHABLE else ""
+    return Result(OUTCOMES.get(figures.failure, "cancelled"), cause=unreachable)
 
 
 def reason_of(failure: Failure | None) -> str:

@@ -27,7 +27,7 @@ from ...sipp.actions.results import Result
 from ...sipp.call.statistics import Mark
 from ...transport.local_addresses import LocalAddress
 from ...transport.output import SipOutput
-from .call import FileCall
+from .call import FileCall, cause_of
 from .call_streams import CallStreams
 from .ended_calls import EndedCalls
 from .figures import media_columns, reason_of, row_of_received
@@ -163,9 +163,9 @@ class ReceivedCalls(Application):
         if figures.failure is not None and figures.line not in self._said:
             self._said.add(figures.line)
             _logger.warning("%s failed: %s", actor.name, figures.detail)
-        cause = "internal_error" if actor.has_crashed else "drained" if actor.is_drained else ""
+        cause = cause_of((actor,))
         failure = "run_time" if actor.is_overdue else "internal_error" if actor.has_crashed else actor.media_failure
-        failure = failure or reason_of(figures.failure)
+        failure = failure or reason_of(figures.failure) or cause
         row = row_of_received(figures, self.scenario, actor.call_id, cause=cause, failure=failure, began=began, now=now)
         row = row._replace(**media_columns(actor.figures))
         self._metrics.ended(row)

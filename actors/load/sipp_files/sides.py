@@ -52,7 +52,7 @@ def sides_of(
     programs = [program_of(path, config.sipp) for path in (config.scenario, config.sipp_load.second_file) if path]
     target = Uri.parse(config.target)
     first = surroundings_of(
-        peer=route.hop,
+        peer=route.target(),
         peer_host=target.host,
         local=route.local().seen,
         service=target.user or SERVICE,

@@ -24,7 +24,9 @@ MOST_CODES: Final = 10_000
 """Codes of unexpected responses of one period that are kept."""
 CLOSING: Final = 2.0
 """Seconds that the end of a run waits for each file."""
-_CLASSES: Final[Mapping[str, str]] = {"transport_error": "transport", "no_transport": "transport"}
+_CLASSES: Final[Mapping[str, str]] = dict.fromkeys(
+    ("transport_error", "no_transport", "message_too_long", "unreachable", "forbidden_address"), "transport"
+)
 """Failures of rows that have another name among the columns of SIPp."""
 _SAID: Final = "unexpected_message"
 """The failure whose line of errors comes with the message."""

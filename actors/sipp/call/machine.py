@@ -83,6 +83,7 @@ class ScenarioCall:
         "_response_times",
         "_script",
         "_sent",
+        "_sent_by",
         "_transactions",
         "_waiting_since",
         "_wishes",
@@ -101,6 +102,7 @@ class ScenarioCall:
         self._response_times = ResponseTimes()
         self._index = 0
         self._sent = ""
+        self._sent_by = 0
         self._paused_until: float | None = None
         self._waiting_since: float | None = None
         self._queued: Received | None = None
@@ -124,6 +126,12 @@ class ScenarioCall:
         """When `handle_timer` is due, in monotonic seconds; None = it waits for a message only."""
         times = [each for each in (self._repetition.at, self._paused_until, self._patience) if each is not None]
         return min(times) if times else None
+
+    @property
+    def is_in_timewait(self) -> bool:
+        """Whether the call has succeeded, and only waits for repetitions (`timewait`)."""
+        here = self._here
+        return isinstance(here, Pause) and here.timewait and self.figures.failure is None
 
     @property
     def descriptions(self) -> Descriptions | None:
@@ -217,16 +225,18 @@ class ScenarioCall:
             self._say_goodbye(now, up=self._is_up)
             self._end(now)
 
-    def fail(self, failure: Failure, what: str, now: float) -> None:
+    def fail(self, failure: Failure, what: str, now: float, branch: str = "") -> None:
         """End the call because of what happened outside of it, such as a message that could not be sent.
 
         Args:
             failure: its class.
             what: for a person.
             now: monotonic seconds.
+            branch: of the message that it happened to; empty = it is of none.
         """
         if not self.finished:
-            self._failed(failure, self._here, what)
+            is_of_last = branch and f"branch={branch}" in self._sent
+            self._failed(failure, self._script.steps[self._sent_by] if is_of_last else self._here, what)
             self._end(now)
 
     def drain(self) -> Drained:
@@ -289,7 +299,7 @@ class ScenarioCall:
             self._transactions.started(step.start_txn, Received(text).branch)
         if step.ack_txn:
             self._transactions.acknowledged(step.ack_txn, step.index)
-        self._sent = text
+        self._sent, self._sent_by = text, step.index
         if not self._script.is_lost(step, self._context):
             self._emit(text, step.index)
         to_method = dialog.last.cseq_method if not method and dialog.last is not None else method

@@ -48,7 +48,7 @@ def texts_of(
     """Return the texts of keywords.
 
     Args:
-        remote: where messages go, by its address; None = the peer begins.
+        remote: the target by its address; a proxy (`-rsa`) changes nothing of it. None = the peer begins.
         remote_host: the same as the user wrote it.
         local: where they come from.
         media_ip: address for media; IPv6 without brackets.
@@ -74,7 +74,7 @@ def numbers_of(*, remote: Hop, local: Hop) -> dict[str, int]:
     """Return the numbers of keywords.
 
     Args:
-        remote: where messages go.
+        remote: the target.
         local: where they come from.
     """
     return {"local_port": local.port, "remote_port": remote.port}

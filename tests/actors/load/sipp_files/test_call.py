@@ -3,10 +3,16 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from sipswarm.actors.diagnosis.failure_reasons import REASONS, Blame
+from sipswarm.actors.diagnosis.request_loss import Loss
 from sipswarm.actors.handle.media_lease import MediaLease
-from sipswarm.actors.load.sipp_files.call import FIGURES_WAIT, MOST_HELD, FileCall
+from sipswarm.actors.load.sipp_files.call import FIGURES_WAIT, MOST_HELD, FileCall, cause_of
+from sipswarm.actors.load.sipp_files.figures import reason_of
 from sipswarm.actors.load.sipp_files.file_media import FileMedia
 from sipswarm.actors.runtime.outbox import Outbox
+from sipswarm.actors.sipp.call.statistics import Failure
 from sipswarm.media import messages as media
 from tests.actors.sipp.call.scripted import Scripted, recv, request, request_of_peer, response, scenario
 
@@ -145,3 +151,32 @@ def test_commands_of_the_other_side_and_its_end_wait_for_the_port_too() -> None:
     stage.opens()
     assert [each.partition(b" ")[0] for each in stage.sent] == [b"OPTIONS", b"OPTIONS"]
     assert stage.actor.call.figures.failure is None
+
+
+@pytest.mark.parametrize(
+    ("last", "cause"), [('<pause milliseconds="5000"/>', "drained"), ('<timewait milliseconds="5000"/>', "")]
+)
+def test_a_call_is_cut_off_by_the_end_of_the_run_unless_it_waits_for_repetitions(last: str, cause: str) -> None:
+    stage = staged(scenario(recv("OPTIONS"), response(200), last))
+    stage.opens()
+    stage.actor.receive_octets(OPTIONS, 0, 1.0)
+    stage.actor.drain(2.0)
+    stage.closes()
+    assert (stage.actor.finished, cause_of((stage.actor,))) == (True, cause)
+
+
+@pytest.mark.parametrize("loss", list(Loss))
+def test_a_message_that_is_lost_fails_its_call_at_its_send_by_a_reason_of_the_verdict(loss: Loss) -> None:
+    stage = staged(scenario(request("OPTIONS"), recv(200)))
+    stage.opens()
+    stage.actor.begin(1.0)
+    stage.actor.message_lost("z9hG4bK-77-1-0", 1.0, loss)
+    figures = stage.actor.call.figures
+    assert figures.detail.startswith("step 0, ")
+    reason = REASONS[reason_of(figures.failure)]
+    blamed = {Loss.TOO_LONG: Blame.PLAN, Loss.LOCAL: Blame.GENERATOR, Loss.NO_WAY: Blame.GENERATOR}
+    assert reason.blame is blamed.get(loss, Blame.SUT)
+
+
+def test_each_failure_of_a_file_is_a_reason_of_the_verdict() -> None:
+    assert [each for each in Failure if reason_of(each) not in REASONS] == []
