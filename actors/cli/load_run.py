@@ -138,7 +138,7 @@ class LoadRun:
         self.results.begun()
         self.report.timeline.begin(self.node.plan_start)
         if self._traces is not None:
-            self._traces.begin(self.node.plan_start)
+            self._traces.begin(self.node.plan_start, self._plan.rate_at(0.0) / self._share.shards)
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.health.begin(self.node.plan_start)
 

@@ -6,6 +6,7 @@ the thresholds are made: when a record is full, with each heartbeat, and when th
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final, final
 
 from ...bus.messages import ScenarioCounted
@@ -17,11 +18,15 @@ from ...sipp.actions.stop import Stop
 from ...sipp.call.statistics import AutoAnswered, Counted, Mark, Repeated, ResponseTime, Unexpected
 from ...sipp.markup import shown
 from ...sipp.program import Program
+from ...sipp.traces.messages import unexpected_text
+from ...trace.masking import masked
 
 MOST_TIMES: Final = 500
 """Response times of one record."""
-MOST_SAID: Final = 50
+MOST_SAID: Final = 20
 """Lines of errors of one record."""
+LONGEST_MESSAGE: Final = 4000
+"""Octets of an unexpected message in the file of errors."""
 LONGEST_LINE: Final = 400
 """Characters of a line of errors."""
 RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
@@ -87,13 +92,13 @@ class Marks:
                     self._count("received_again", received)
                 case AutoAnswered():
                     self._count("auto_answered")
-                case Unexpected(text=text, code=code):
+                case Unexpected(code=code):
                     self._count("unexpected")
-                    self._say(call, text, code, now)
+                    self._say_unexpected(call, mark, code, now)
         for wish in wishes:
             if isinstance(wish, Say) and wish.loudness is Loudness.WARNING:
                 self._count("warnings")
-                self._say(call, wish.text, 0, now)
+                self._say(f"{cut(shown(wish.text), LONGEST_LINE)}; Call-ID {call}", 0, now)
             elif wish is Stop.GRACEFULLY or wish is Stop.NOW:  # the supervisor acts on it
                 self._count(wish.value)
                 self.flush()
@@ -121,8 +126,14 @@ class Marks:
             self._totals.cell(EVENTS, self._scenario, event).value += times
             self._events[event] += times
 
-    def _say(self, call: str, text: str, code: int, now: float) -> None:
+    def _say_unexpected(self, call: str, mark: Unexpected, code: int, now: float) -> None:
         if self._says:
-            self._said.append((now, cut(f"{shown(text)}; Call-ID {call}", LONGEST_LINE), code))
+            message = masked(mark.message[:LONGEST_MESSAGE].encode("latin-1", "replace")).decode("latin-1")
+            text = unexpected_text(call, replace(mark, message=message), longest=LONGEST_MESSAGE)
+            self._say(text, code, now)
+
+    def _say(self, text: str, code: int, now: float) -> None:
+        if self._says:
+            self._said.append((now, text, code))
             if len(self._said) >= MOST_SAID:
                 self.flush()

@@ -7,14 +7,23 @@ that stands still holds up nothing. Lines wait for it, `MOST_LINES` at most; the
 import os
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import tzinfo
+from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from ...bus.messages import CallFinished, ScenarioCounted
 from ...errors import ConfigurationError
 from ...host.named_files import open_to_write, why
 from ...host.record_writer import RecordWriter
-from ...sipp.traces.messages import RTT_HEADER, error_codes_line, error_line, response_time_line
+from ...sipp.traces.messages import (
+    ERRORS_HEADER,
+    RTT_HEADER,
+    error_codes_line,
+    error_line,
+    failure_text,
+    response_time_line,
+)
 from ...sipp.traces.statistics import Columns, Figures, Moment, Times, row
 from .trace_names import TraceNames
 
@@ -69,7 +78,9 @@ class TraceFiles:
         self._delimiter = delimiter
         self._zone = zone
         self._wall = wall
-        self._begun = self._part_begun = self._due = 0.0
+        self._begun = self._part_begun = self._due = self._rate = 0.0
+        self._has_errors = False
+        self._error_file = names.errors
         self._before = Progress(0, 0, 0.0)
         """At the row before."""
         self._whole = _Sums(columns)
@@ -83,10 +94,18 @@ class TraceFiles:
         self._put(self._statistics, columns.header().replace(";", delimiter))
         self._put(self._response_times, RTT_HEADER)
 
-    def begin(self, at: float) -> None:
-        """Note the begin of the plan, in monotonic seconds."""
+    def begin(self, at: float, rate: float = 0.0) -> None:
+        """Write the first row.
+
+        Args:
+            at: begin of the plan, in monotonic seconds.
+            rate: calls per second that the plan begins with.
+        """
         self._begun = self._part_begun = at
         self._due = at + self._period
+        self._rate = rate
+        if self._statistics is not None:
+            self._put_row(at, Progress(0, 0, rate))
 
     def counted(self, counted: ScenarioCounted) -> None:
         """Take what calls have counted."""
@@ -95,7 +114,7 @@ class TraceFiles:
         for name, at, seconds in counted.response_times:
             self._put(self._response_times, response_time_line(max(0.0, at - self._begun), seconds, name))
         for at, text, code in counted.said:
-            self._put(self._errors, error_line(at + self._wall, self._zone, text))
+            self._put_error(at, text)
             if code and len(self._codes) < MOST_CODES:
                 self._codes.append(code)
             elif code:
@@ -111,8 +130,7 @@ class TraceFiles:
         self._whole.end(call, failure)
         self._part.end(call, failure)
         if failure and failure != _SAID:
-            text = f"{failure}: {call.detail}" if call.detail else failure
-            self._put(self._errors, error_line(call.ended + self._wall, self._zone, f"{text}; Call-ID {call.call_id}"))
+            self._put_error(call.ended, failure_text(call.call_id, failure, call.detail))
 
     def tick(self, now: float, progress: Progress) -> None:
         """Write a row when it is due.
@@ -143,10 +161,22 @@ class TraceFiles:
             missing = 0 if writer is None else writer.close(CLOSING)
             if writer is not None and missing:
                 lacking.append(f"the file of {option} lacks {missing} lines: {writer.problem}")
+        if self._error_file and not self._has_errors:  # SIPp makes it with the first error
+            with suppress(OSError):
+                _drop_empty(Path(self._error_file))
         return "; ".join(lacking)
 
     def _write(self, now: float, progress: Progress) -> None:
         """Write a row of statistics and a line of error codes, and begin the next period."""
+        self._rate = progress.rate or self._rate  # behind the end of the plan the last one
+        if self._statistics is not None:
+            self._put_row(now, progress._replace(rate=self._rate))
+        self._put(self._error_codes, error_codes_line(now + self._wall, self._zone, now - self._begun, self._codes))
+        self._codes = []
+        self._before, self._part, self._part_begun = progress, _Sums(self._columns), now
+
+    def _put_row(self, now: float, progress: Progress) -> None:
+        """Write a row of statistics."""
         before, columns = self._before, self._columns
         started, reset = self._begun + self._wall, self._part_begun + self._wall
         moment = Moment(started=started, reset=reset, now=now + self._wall, rate=progress.rate, live=progress.live)
@@ -154,12 +184,14 @@ class TraceFiles:
             now - self._part_begun, progress.begun - before.begun, progress.strange - before.strange
         )
         whole = self._whole.figures(now - self._begun, progress.begun, progress.strange)
-        if self._statistics is not None:
-            line = row(columns, moment, part, whole, self._zone)
-            self._put(self._statistics, line.replace(";", self._delimiter))
-        self._put(self._error_codes, error_codes_line(now + self._wall, self._zone, now - self._begun, self._codes))
-        self._codes = []
-        self._before, self._part, self._part_begun = progress, _Sums(columns), now
+        line = row(columns, moment, part, whole, self._zone)
+        self._put(self._statistics, line.replace(";", self._delimiter))
+
+    def _put_error(self, at: float, text: str) -> None:
+        if not self._has_errors:
+            self._has_errors = True
+            self._put(self._errors, ERRORS_HEADER)
+        self._put(self._errors, error_line(at + self._wall, self._zone, text))
 
     def _put(self, writer: RecordWriter | None, line: str) -> None:
         if writer is not None:
@@ -210,6 +242,16 @@ class _Sums:
             call_length=self._lengths,
             counters=self._counters,
         )
+
+
+def _drop_empty(path: Path) -> None:
+    """Remove a file without a line; a device, a pipe or a link stays.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_file() and not path.is_symlink() and not path.stat().st_size:
+        path.unlink()
 
 
 def _opened(name: str, option: str) -> RecordWriter | None:

@@ -56,6 +56,14 @@ class Drained(NamedTuple):
     """What is to be counted."""
 
 
+class _Sent(NamedTuple):
+    """The message of the last `send`."""
+
+    text: str
+    step: int
+    """Number of the step."""
+
+
 @final
 class ScenarioCall:
     """One call.
@@ -83,7 +91,6 @@ class ScenarioCall:
         "_response_times",
         "_script",
         "_sent",
-        "_sent_by",
         "_transactions",
         "_waiting_since",
         "_wishes",
@@ -101,8 +108,7 @@ class ScenarioCall:
         self._transactions = Transactions()
         self._response_times = ResponseTimes()
         self._index = 0
-        self._sent = ""
-        self._sent_by = 0
+        self._sent = _Sent("", 0)
         self._paused_until: float | None = None
         self._waiting_since: float | None = None
         self._queued: Received | None = None
@@ -235,8 +241,8 @@ class ScenarioCall:
             branch: of the message that it happened to; empty = it is of none.
         """
         if not self.finished:
-            is_of_last = branch and f"branch={branch}" in self._sent
-            self._failed(failure, self._script.steps[self._sent_by] if is_of_last else self._here, what)
+            is_of_last = branch and f"branch={branch}" in self._sent.text
+            self._failed(failure, self._script.steps[self._sent.step] if is_of_last else self._here, what)
             self._end(now)
 
     def drain(self) -> Drained:
@@ -299,7 +305,7 @@ class ScenarioCall:
             self._transactions.started(step.start_txn, Received(text).branch)
         if step.ack_txn:
             self._transactions.acknowledged(step.ack_txn, step.index)
-        self._sent, self._sent_by = text, step.index
+        self._sent = _Sent(text, step.index)
         if not self._script.is_lost(step, self._context):
             self._emit(text, step.index)
         to_method = dialog.last.cseq_method if not method and dialog.last is not None else method
@@ -484,8 +490,10 @@ class ScenarioCall:
                 self._emit(ok(message, self._local), self._index)
             return
         what = f"expected {_expectation(step)}, got {_name(message)}"
-        self._marks.append(Unexpected(step.line, f"{self._script.place(step)}: {what}", message.code))
-        if Behaviour.ABORT_UNEXPECTED not in behaviours:
+        ends = Behaviour.ABORT_UNEXPECTED in behaviours
+        text, state = f"{self._script.place(step)}: {what}", f"while {_doing(step)} (index {self._index})"
+        self._marks.append(Unexpected(step.line, text, message.code, state, message.text, ends))
+        if not ends:
             return
         if method not in ("BYE", "CANCEL"):
             self._context.dialog.remember(message)
@@ -599,7 +607,7 @@ class ScenarioCall:
         # A call that the peer began says nothing when it fails, as in SIPp.
         begins = script.begins and self._index > 0
         if Behaviour.BYE in script.settings.behaviours and (begins or up):
-            for text in farewell(self._sent, dialog, self._local):
+            for text in farewell(self._sent.text, dialog, self._local):
                 self._emit(text, self._index)
                 method = text.partition(" ")[0]
                 self.figures.sent(method, 0, method, now)
@@ -619,6 +627,15 @@ def _name(message: Received) -> str:
         return message.method[:40] or "what is no SIP message"
     method = message.cseq_method[:40]
     return f"{message.code} to {method}" if method else str(message.code)
+
+
+def _doing(step: Step) -> str:
+    """What a command does, in SIPp's words."""
+    if isinstance(step, Receive):
+        return f"expecting '{step.request or step.response}'"
+    if isinstance(step, ReceiveCommand):
+        return "expecting command"
+    return "pausing" if isinstance(step, Pause) else "sending"
 
 
 def _expectation(step: Step) -> str:

@@ -84,6 +84,12 @@ class Unexpected:
     """What was expected and what came, for a person."""
     code: int = 0
     """Status code of the message; 0 = it is a request."""
+    state: str = ""
+    """What the call was doing, in SIPp's words: `while expecting '200' (index 1)`; empty = it had ended."""
+    message: str = ""
+    """The message, one character for each octet."""
+    ends: bool = True
+    """Whether the call ends by it."""
 
 
 @dataclass(frozen=True, slots=True)

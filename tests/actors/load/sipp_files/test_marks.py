@@ -96,6 +96,22 @@ def test_lines_of_errors_are_told_where_a_file_of_them_is_written() -> None:
     assert [len(each.said) for each in told] == [2, MOST_SAID]
 
 
+def test_an_unexpected_message_is_told_with_its_message_in_the_words_of_sipp_and_without_secrets() -> None:
+    told: list[Any] = []
+    made = Marks(Totals(), "uac", told.append, says=True)
+    text, state = "step 1, a.xml:3: expected 200, got 486 to INVITE", "while expecting '200' (index 1)"
+    message = 'SIP/2.0 486 Busy\r\nAuthorization: Digest response="secret"\r\n\r\n'
+    made.note("1-2@host", [Unexpected(3, text, 486, state, message)], [], 7.0)
+    made.note("1-2@host", [Unexpected(3, text, 0, state, "BYE sip:a SIP/2.0\r\n\r\n")], [], 8.0)
+    made.flush()
+    (_, first, _), (_, second, _) = told[0].said
+    before = f"Aborting call on unexpected message for Call-Id '1-2@host': {state}, received 'SIP/2.0 486 Busy\r\n"
+    assert first.startswith(before)
+    assert first.endswith(f"\r\n\r\n'; {text}")
+    assert "secret" not in first
+    assert second == f"Aborting call on an unexpected BYE for call: 1-2@host; {text}"
+
+
 def test_what_a_call_asks_of_the_whole_run_is_told_at_once() -> None:
     made, totals, told = marks()
     figures = FileFigures()

@@ -78,7 +78,7 @@ def test_a_row_is_written_for_each_period_and_at_the_end(tmp_path: Path) -> None
     made.tick(110.0, Progress(3, 2, 5.0, 1))
     made.ended(ROW._replace(call_id="x", detail="step 1, a.xml:3: it failed"), "no_transport")
     assert made.close(112.0, Progress(4, 0, 0.0, 1)) == ""
-    first, last = rows_of(tmp_path)
+    _, first, last = rows_of(tmp_path)
     shown = ("OutgoingCall", "SuccessfulCall", "FailedCall", "FailedCannotSendMessage", "Retransmissions", "c")
     assert [[row[f"{name}({part})"] for part in "PC" for name in shown] for row in (first, last)] == [
         ["3", "1", "0", "0", "3", "2"] * 2,
@@ -101,7 +101,8 @@ def test_an_unexpected_message_is_one_line_and_its_code_stands_in_its_period(tmp
     made.tick(110.0, Progress(1, 0, 1.0))
     assert made.close(111.0, Progress(1, 0, 0.0)) == ""
     lines = (tmp_path / "errors").read_text().splitlines()
-    assert [line.partition(": ")[2] for line in lines] == ["expected 200, got 486", "a warning"]
+    assert lines[0] == "The following events occurred:"
+    assert [line.partition(": ")[2] for line in lines[1:]] == ["expected 200, got 486", "a warning"]
     codes = (tmp_path / "error_codes").read_text().splitlines()
     assert [line.rpartition(";")[2] for line in codes] == ["486,", ""]
 
@@ -117,8 +118,45 @@ def test_another_delimiter_stands_between_the_columns(tmp_path: Path) -> None:
     )
     made.begin(5.0)
     assert made.close(6.0, Progress(2, 0, 1.0)) == ""
-    (row,) = rows_of(tmp_path, "|")
-    assert row["OutgoingCall(C)"] == "2"
+    first, row = rows_of(tmp_path, "|")
+    assert (first["OutgoingCall(C)"], row["OutgoingCall(C)"]) == ("0", "2")
+
+
+def test_the_first_row_is_of_the_begin_and_the_last_has_the_rate_before_the_end(tmp_path: Path) -> None:
+    made = files(tmp_path)
+    made.begin(100.0, 20.0)
+    made.tick(110.0, Progress(200, 2, 20.0))
+    made.close(112.0, Progress(220, 0, 0.0))
+    rows = rows_of(tmp_path)
+    assert [row["TargetRate"] for row in rows] == ["20"] * 3
+    assert [row["TotalCallCreated"] for row in rows] == ["0", "200", "220"]
+    assert (rows[0]["ElapsedTime(C)"], rows[0]["CurrentTime"]) == ("00:00:00", rows[0]["StartTime"])
+
+
+def test_a_file_of_errors_is_not_there_without_one(tmp_path: Path) -> None:
+    made = files(tmp_path)
+    made.begin(100.0)
+    made.ended(ROW, "")
+    assert made.close(112.0, Progress(1, 0, 0.0)) == ""
+    assert not (tmp_path / "errors").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "detail", "words"),
+    [
+        ("recv_timeout", "step 2, a.xml:9: 200 did not come", "Call-Id: x, receive timeout on message 2 without label"),
+        ("max_retrans", "step 0, a.xml:3: no answer", "Aborting call on UDP retransmission timeout for Call-ID 'x'; "),
+        ("regexp", "step 1, a.xml:4: no match", "regexp: step 1, a.xml:4: no match; Call-ID x"),
+    ],
+)
+def test_a_failure_is_told_in_the_words_of_sipp_first(tmp_path: Path, failure: str, detail: str, words: str) -> None:
+    made = files(tmp_path)
+    made.begin(100.0)
+    made.ended(ROW._replace(call_id="x", detail=detail), failure)
+    made.close(112.0, Progress(1, 0, 0.0))
+    line = (tmp_path / "errors").read_text().splitlines()[1]
+    assert line.partition(": ")[2].startswith(words)
+    assert detail in line
 
 
 def test_files_that_are_not_wanted_are_not_there(tmp_path: Path) -> None:
