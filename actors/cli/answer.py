@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ..bus.messages import CallFinished
 from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, ServerConfig, checked_advertise
 from .configuration import Verb, is_only_checked, overruled
 from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
@@ -90,13 +91,14 @@ def run_answer(
         answer, robot, server: as in the node's configuration.
 
     Returns:
-        0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left, `CUT_SHORT` = a call of a
-        scenario file ended the run by `stop_now`.
+        0 = every call was closed, 1 = the node failed or lost records, or a call of a robot with `-m` failed, 3 = calls
+        were left, `CUT_SHORT` = a call of a scenario file ended the run by `stop_now`, or a signal did before the calls
+        of `-m` were over.
     """
     from ..load.cdr import Cdr
     from ..load.sipp_files.counted_figures import FileFigures
     from . import run
-    from .loads.stops import CUT_SHORT, STOP_NOW, obey
+    from .loads.stops import CUT_SHORT, STOP_NOW, CallLimit, obey
     from .target import check_proxy
 
     if settings.account.proxy:
@@ -108,6 +110,7 @@ def run_answer(
         return check.answering(settings, callee.listeners, records)
     need_descriptors(settings, listeners=len(callee.listeners))
     cdr = Cdr(records) if records is not None else None
+    limit = CallLimit(robot.calls if robot is not None else 0)
     config = NodeConfig.of(
         settings,
         callee.listeners,
@@ -115,14 +118,20 @@ def run_answer(
         answer=answer,
         robot=robot,
         server=server,
-        tells_incoming=cdr is not None,
+        tells_incoming=cdr is not None or limit.calls > 0,
     )
     figures = _figures if server is None else _figures_of_server
     counted = FileFigures()
+
+    def call_over(row: CallFinished) -> None:
+        limit.add(row)
+        if cdr is not None:
+            cdr.add(row)
+
     node = run.NodeRun(
         config,
         run_dir=options.run_dir,
-        on_call_finished=cdr.add if cdr else None,
+        on_call_finished=call_over if config.tells_incoming else None,
         on_counted=counted.add if robot is not None and robot.scenario else None,
         cdr=cdr,
     )
@@ -144,7 +153,7 @@ def run_answer(
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
 
             def tick() -> None:
-                obey(counted.stops, signals)
+                obey(counted.stops or limit.stops, signals)
                 progress.show(figures(node.counted, node.live_calls))
 
             try:
@@ -158,6 +167,12 @@ def run_answer(
             return 1
         if counted.stops == STOP_NOW:
             echo(f"sipswarm {verb}: a call of the scenario file has ended the run by stop_now", err=True)
+            return CUT_SHORT
+        if limit.failed and limit.calls:
+            echo(f"sipswarm {verb}: {limit.failed} of {limit.ended} calls have failed", err=True)
+            return 1
+        if limit.calls and not limit.stops:
+            echo(f"sipswarm {verb}: {limit.ended} of {limit.calls} calls were over when a signal came", err=True)
             return CUT_SHORT
         return 3 if node.unclosed else 0
 

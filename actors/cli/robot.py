@@ -79,6 +79,8 @@ def _checked(config: RobotConfig) -> RobotConfig:
         raise click.UsageError("Missing argument 'FILE'; give a Python file, or -sf FILE.xml")
     if config.file and not (_is_on_line("scenario") or _is_on_line("sn")):
         config = replace(config, scenario="")  # one of a configuration file is that of loads
+    if config.calls and not _is_on_line("calls"):
+        config = replace(config, calls=0)  # as well
     if config.file and config.scenario:
         raise click.UsageError(
             f"FILE and -sf or -sn name a robot each; give one of them, and no target: drop {config.file}"

@@ -5,7 +5,7 @@ Plain data, as `option_kinds`. `config` gives it to the processes of a node.
 
 from dataclasses import dataclass
 
-from .option_kinds import Count, Flag, Kind, Media, Seconds, option
+from .option_kinds import CALLS, Count, Flag, Kind, Media, Seconds, option
 from .sipp_options import SippFileConfig
 
 
@@ -68,6 +68,15 @@ class RobotConfig:
     )
     """Scenario file of SIPp, instead of `file`."""
     sipp: SippFileConfig = SippFileConfig()
+    calls: int = option(
+        0,
+        "-m",
+        "--calls",
+        check=CALLS,
+        optional=True,
+        about="End when this many calls are over; exit code 1 if one has failed. Without it a signal ends the robot.",
+    )
+    """0 = until a signal."""
     data: str = option(
         "", "-inf", "--data", check=Kind.TEXT, about="CSV file with a row for each call of -sf FILE.xml."
     )

@@ -277,3 +277,15 @@ def test_commands_of_a_robot_run_where_they_are_allowed_and_a_call_can_end_it(tm
         assert [row["failure"] for row in callee.await_rows(1)] == [""]
     wait_until(lambda: len(numbers.read_text().split()) == 2, SECONDS, "each command")
     assert sorted(numbers.read_text().split()) == ["1", "init"]
+
+
+def test_a_robot_ends_after_its_number_of_calls_and_says_whether_they_failed(tmp_path: Path) -> None:
+    with robot(tmp_path, SHORT, "-m", "2", "--call-workers", "1") as callee, ScriptedPeer() as peer:
+        peer.to(callee.port)
+        plays_call(peer, "good")
+        callee.await_rows(1)
+        assert callee.running.process.poll() is None
+        peer.send(request("OPTIONS", call_id="bad"))
+        code, said = callee.running.end()
+        assert code == 1
+        assert "sipswarm robot: 1 of 2 calls have failed" in said

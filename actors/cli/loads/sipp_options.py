@@ -189,7 +189,7 @@ def _instead(name: str, verb: str) -> str:
     """What to write instead of an option that a verb does not have."""
     option = OPTIONS[name]
     if option.taken and verb == "robot":
-        return f"{name} is an option of SIPp that only load has; a robot takes calls until SIGINT or SIGTERM"
+        return f"{name} is an option of SIPp that only load has; a robot takes calls until a signal or -m ends it"
     if option.taken:
         return f"{name} is an option of SIPp for scenario files; it belongs to load or robot with -sf FILE.xml"
     return f"{name} is an option of SIPp: {option.text}"

@@ -338,6 +338,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
     RobotConfig: {
         "--media": ["echo"],
         "--scenario": ["uas.xml"],
+        "--calls": ["7"],
         **OF_SIPP_FILES,
         "--data": ["a.csv"],
         "--hold": ["2s"],
