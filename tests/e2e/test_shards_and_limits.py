@@ -88,7 +88,17 @@ def test_a_shard_without_a_call_of_the_plan_has_passed(tmp_path: Path, capsys: p
         assert "shard 3/3 has no call of the plan" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("limit", "workers"), [(1, 3), (2, 3), (4, 2), (5, 2), (10, 3), (2, 1)])
+@pytest.mark.parametrize(
+    ("limit", "workers"),
+    [
+        (1, 3),
+        pytest.param(2, 3, marks=pytest.mark.slow),
+        pytest.param(4, 2, marks=pytest.mark.slow),
+        (5, 2),
+        (10, 3),
+        (2, 1),
+    ],
+)
 def test_no_more_calls_are_live_than_the_limit_allows(tmp_path: Path, limit: int, workers: int) -> None:
     with CountingUas() as uas:
         code, summary = load(uas, tmp_path, f"-l {limit} -m 60 -r 60 -d 400ms --call-workers {workers}")
