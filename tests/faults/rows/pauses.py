@@ -116,15 +116,19 @@ async def load_paused(surroundings: Surroundings, kind: str, pauses: Sequence[fl
 
 
 def _register_load(kind: str) -> None:
+    # A process that stands still alone is replaced after `HANG`: a longer pause shows nothing more.
+    pauses = PAUSES if kind in ("all", "supervisor") else PAUSES[:3]
+    *first, last = (f"{pause:g}" for pause in pauses)
+
     @row(
         f"pause-load-{kind}",
-        f"`load` at 20 calls/s, {kind} stopped for 2, 4.5 and 7 s",
+        f"`load` at 20 calls/s, {kind} stopped for {', '.join(first)} and {last} s",
         "foreign UAS: calls that it saw against the rows of calls.csv; pids from /proc",
-        seconds=50,
+        seconds=sum(pauses) + BETWEEN * (len(pauses) + 1) + 20,
         cores=0.17,
     )
     async def pause(surroundings: Surroundings) -> list[Figure]:
-        return await load_paused(surroundings, kind, (4.5,) if surroundings.quick else PAUSES[:3])
+        return await load_paused(surroundings, kind, (4.5,) if surroundings.quick else pauses)
 
 
 for _kind in ("supervisor", "all", "dispatcher", "call", "media"):
