@@ -34,6 +34,7 @@ from .diagnosis.robot_options import RobotConfig as RobotConfig
 from .diagnosis.server_options import ServerConfig as ServerConfig
 from .diagnosis.sipp_load_options import SippLoadConfig as SippLoadConfig
 from .diagnosis.sipp_options import SippFileConfig as SippFileConfig
+from .diagnosis.sipp_trace_options import SippTraceConfig as SippTraceConfig
 from .errors import ConfigurationError
 
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -270,6 +271,7 @@ class LoadConfig:
     """Python file and function as FILE:NAME, or a scenario file of SIPp, that is run for each arrival."""
     sipp: SippFileConfig = SippFileConfig()
     sipp_load: SippLoadConfig = SippLoadConfig()
+    sipp_traces: SippTraceConfig = SippTraceConfig()
     run_time: float = option(
         240.0,
         "--run-time",

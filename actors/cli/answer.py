@@ -96,8 +96,8 @@ def run_answer(
         of `-m` were over.
     """
     from ..load.cdr import Cdr
-    from ..load.sipp_files.counted_figures import FileFigures
     from . import run
+    from .loads.robot_file import RobotFile
     from .loads.stops import CUT_SHORT, STOP_NOW, CallLimit, obey
     from .target import check_proxy
 
@@ -110,6 +110,7 @@ def run_answer(
         return check.answering(settings, callee.listeners, records)
     need_descriptors(settings, listeners=len(callee.listeners))
     cdr = Cdr(records) if records is not None else None
+    robot, file = RobotFile.of(robot)
     limit = CallLimit(robot.calls if robot is not None else 0)
     config = NodeConfig.of(
         settings,
@@ -118,13 +119,15 @@ def run_answer(
         answer=answer,
         robot=robot,
         server=server,
-        tells_incoming=cdr is not None or limit.calls > 0,
+        tells_incoming=cdr is not None or limit.calls > 0 or file.has_traces,
     )
     figures = _figures if server is None else _figures_of_server
-    counted = FileFigures()
+    if robot is not None and robot.scenario:
+        figures = _figures_of_file
 
     def call_over(row: CallFinished) -> None:
         limit.add(row)
+        file.ended(row)
         if cdr is not None:
             cdr.add(row)
 
@@ -132,7 +135,7 @@ def run_answer(
         config,
         run_dir=options.run_dir,
         on_call_finished=call_over if config.tells_incoming else None,
-        on_counted=counted.add if robot is not None and robot.scenario else None,
+        on_counted=file.counted if robot is not None and robot.scenario else None,
         cdr=cdr,
     )
 
@@ -148,12 +151,14 @@ def run_answer(
     async def body(signals: run.Signals) -> int:
         with run.metrics_server(options, (node,)) as server:
             await node.start()
+            file.begin()
             signals.started()
             run.say_ready(node.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
 
             def tick() -> None:
-                obey(counted.stops or limit.stops, signals)
+                obey(file.stops or limit.stops, signals)
+                file.tick(node)
                 progress.show(figures(node.counted, node.live_calls))
 
             try:
@@ -161,11 +166,12 @@ def run_answer(
             finally:
                 progress.close()
                 await node.close()
-        failure = node.failure or (cdr.close(node.lost_records) if cdr is not None else "")
+        lacking = file.close(node)
+        failure = node.failure or (cdr.close(node.lost_records) if cdr is not None else "") or lacking
         if failure:
             echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
-        if counted.stops == STOP_NOW:
+        if file.stops == STOP_NOW:
             echo(f"sipswarm {verb}: a call of the scenario file has ended the run by stop_now", err=True)
             return CUT_SHORT
         if limit.failed and limit.calls:
@@ -185,6 +191,10 @@ def _figures(counted: Callable[..., float], live: int) -> dict[str, object]:
         "live": live,
         "digits": int(counted("sipswarm_dtmf_events_total", direction="received")),
     }
+
+
+def _figures_of_file(counted: Callable[..., float], live: int) -> dict[str, object]:
+    return {**_figures(counted, live), "failed": int(counted("sipswarm_calls_failed_total", role="uas"))}
 
 
 def _figures_of_server(counted: Callable[..., float], live: int) -> dict[str, object]:

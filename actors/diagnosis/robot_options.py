@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .option_kinds import CALLS, Count, Flag, Kind, Media, Seconds, option
 from .sipp_options import SippFileConfig
+from .sipp_trace_options import SippTraceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class RobotConfig:
         about="End when this many calls are over; exit code 1 if one has failed. Without it a signal ends the robot.",
     )
     """0 = until a signal."""
+    sipp_traces: SippTraceConfig = SippTraceConfig()
     data: str = option(
         "", "-inf", "--data", check=Kind.TEXT, about="CSV file with a row for each call of -sf FILE.xml."
     )

@@ -5,6 +5,7 @@ from itertools import count
 
 from ..call_worker.worker import CallWorker
 from ..config import RobotConfig
+from ..load.sipp_files import message_files
 from ..load.sipp_files.call_streams import CallStreams
 from ..load.sipp_files.commands import Commands
 from ..load.sipp_files.marks import Marks
@@ -24,7 +25,8 @@ def install_file(worker: CallWorker, config: RobotConfig) -> None:
     """
     first = worker.output.addresses.usual(0)
     numbers = count(worker.slots.own, worker.slots.slots)
-    marks = Marks(worker.totals, label_of(config.scenario), worker.tell)
+    marks = Marks(worker.totals, label_of(config.scenario), worker.tell, says=config.sipp_traces.says)
+    message_files.record(worker.trace, config.sipp_traces, worker.totals)
     commands = Commands(partial(worker.actor_loop.spawn, what="a command of exec"), marks.left_out_command)
     now = worker.actor_loop.now()
     credentials = worker.arrivals.account.credentials

@@ -29,9 +29,9 @@ def plain(worker: CallWorker, config: LoadConfig, roll: Roll) -> Starter:
     route = Route(config, worker.arrivals.account, worker.output, worker.factory)
     if names_file(config):
         ends = _ends(worker, config, label_of(config.scenario), roll)
-        says = config.sipp_load.trace_errors or config.sipp_load.trace_error_codes
+        says = config.sipp_traces.says
         marks = Marks(worker.totals, label_of(config.scenario), worker.tell, says=says)
-        message_files.record(worker.trace, config, worker.totals)
+        message_files.record(worker.trace, config.sipp_traces, worker.totals)
         share = Share.of(config, worker.slots.own, worker.config.call_workers)
         parts = (worker.factory, worker.actors, worker.actor_loop, worker.output)
         return FileCalls(config, route, *parts, ends, marks, share.first, share.step)

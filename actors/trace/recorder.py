@@ -201,7 +201,8 @@ class SipTrace:
 
 def of(config: NodeConfig, hops: Sequence[Hop], now: Callable[[], float], totals: Totals) -> SipTrace | None:
     """The trace of a call worker by its configuration; None when nothing is traced."""
-    if not (config.ladders or config.sip_trace):
+    of_robot = config.robot is not None and config.robot.sipp_traces.records
+    if not (config.ladders or config.sip_trace or of_robot):
         return None
     offset = time.time() - now()
     file = TraceFile(config.sip_trace, totals, clock_offset=offset) if config.sip_trace else None

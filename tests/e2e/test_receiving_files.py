@@ -289,3 +289,24 @@ def test_a_robot_ends_after_its_number_of_calls_and_says_whether_they_failed(tmp
         code, said = callee.running.end()
         assert code == 1
         assert "sipswarm robot: 1 of 2 calls have failed" in said
+
+
+def test_a_robot_writes_the_files_of_sipp(tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("stat.csv", "errors.log", "messages.log")]
+    files = [
+        text for pair in zip(("-stf", "-error_file", "-message_file"), map(str, names), strict=True) for text in pair
+    ]
+    with robot(tmp_path, SHORT, "-trace_stat", "-trace_err", "-trace_msg", *files) as callee, ScriptedPeer() as peer:
+        peer.to(callee.port)
+        plays_call(peer, "good")
+        peer.send(request("OPTIONS", call_id="bad"))
+        callee.await_rows(2)
+        callee.running.end(signal.SIGTERM)
+    head, *rows = (line.split(";") for line in names[0].read_text().splitlines())
+    last = dict(zip(head, rows[-1], strict=True))
+    columns = ("IncomingCall(C)", "OutgoingCall(C)", "SuccessfulCall(C)", "FailedCall(C)", "FailedUnexpectedMessage(C)")
+    assert [last[name] for name in columns] == ["2", "0", "1", "1", "1"]
+    assert "Aborting call on unexpected message for Call-Id 'bad'" in names[1].read_text()
+    messages = names[2].read_text()
+    assert messages.count("INVITE sip:a@127.0.0.1 SIP/2.0") == 1
+    assert messages.count("UDP message sent") == 3

@@ -50,7 +50,7 @@ def check_options(config: LoadConfig | RobotConfig) -> None:
         check_effect(config)
         return
     more = fields(config.sipp_load) if isinstance(config, LoadConfig) else ()
-    for field in (*fields(config.sipp), *more):
+    for field in (*fields(config.sipp), *fields(config.sipp_traces), *more):
         name = max(field.metadata[OPTION].names, key=len)
         if given(name.lstrip("-").replace("-", "_")):
             raise click.UsageError(f"{name} is for a scenario file of SIPp; say -sf FILE.xml too")

@@ -188,6 +188,8 @@ def _unknown(argument: str, own: Iterable[str]) -> str:
 def _instead(name: str, verb: str) -> str:
     """What to write instead of an option that a verb does not have."""
     option = OPTIONS[name]
+    if name == "-timeout" and verb == "robot":
+        return f"{name} is an option of SIPp: write timeout SECONDS before the command, and -m for the number of calls"
     if option.taken and verb == "robot":
         return f"{name} is an option of SIPp that only load has; a robot takes calls until a signal or -m ends it"
     if option.taken:

@@ -1,4 +1,4 @@
-"""The files of `-trace_msg` and `-trace_shortmsg`: every SIP message of a load, in SIPp's form, secrets masked.
+"""The files of `-trace_msg` and `-trace_shortmsg`: every SIP message of a run, in SIPp's form, secrets masked.
 
 `create` makes them, in the process that the user started. Each call worker appends whole messages, by a thread.
 """
@@ -8,7 +8,7 @@ import os
 import time
 from functools import partial
 
-from ...config import LoadConfig
+from ...config import SippTraceConfig
 from ...counting.totals import Totals
 from ...sipp.traces.messages import message_entry, short_message_line
 from ...trace import file as trace_file
@@ -30,18 +30,18 @@ def create(names: TraceNames) -> tuple[str, str]:
     return _created(names.messages, "-trace_msg"), _created(names.short_messages, "-trace_shortmsg")
 
 
-def record(trace: SipTrace | None, config: LoadConfig, totals: Totals) -> None:
-    """Have the messages of a call worker written to the files of its load.
+def record(trace: SipTrace | None, given: SippTraceConfig, totals: Totals) -> None:
+    """Have the messages of a call worker written to the files of its run.
 
     Args:
-        trace: of the worker, which each worker of a load has.
-        config: with the paths of `create`.
+        trace: of the worker, which has one where messages are wanted.
+        given: with the paths of `create`.
         totals: count what could not be written.
     """
     offset, zone = time.time() - time.monotonic(), local_zone()
     for wanted, path, form in (
-        (config.sipp_load.trace_messages, config.sipp_load.message_file, _entry),
-        (config.sipp_load.trace_short_messages, config.sipp_load.short_message_file, _line),
+        (given.trace_messages, given.message_file, _entry),
+        (given.trace_short_messages, given.short_message_file, _line),
     ):
         if wanted and trace is not None:
             trace.put_to(trace_file.TraceFile(path, totals, clock_offset=offset, form=partial(form, zone)))

@@ -1,4 +1,4 @@
-"""The files of `-trace_stat`, `-trace_rtt`, `-trace_err` and `-trace_error_codes` of a load, in SIPp's form.
+"""The files of `-trace_stat`, `-trace_rtt`, `-trace_err` and `-trace_error_codes` of a load or robot, in SIPp's form.
 
 The process that the user started writes them, of what its call workers report, by a thread for each file: a disk
 that stands still holds up nothing. Lines wait for it, `MOST_LINES` at most; then the oldest goes, and `close` says so.
@@ -42,7 +42,7 @@ _SAID: Final = "unexpected_message"
 
 
 class Progress(NamedTuple):
-    """How far a load is, as its workers report."""
+    """How far a load or robot is, as its workers report."""
 
     begun: int
     """Calls that were begun."""
@@ -52,6 +52,8 @@ class Progress(NamedTuple):
     """Calls per second that the plan commands."""
     strange: int = 0
     """Messages that belong to no call."""
+    is_receiving: bool = False
+    """Whether peers begin the calls."""
 
 
 @final
@@ -180,10 +182,9 @@ class TraceFiles:
         before, columns = self._before, self._columns
         started, reset = self._begun + self._wall, self._part_begun + self._wall
         moment = Moment(started=started, reset=reset, now=now + self._wall, rate=progress.rate, live=progress.live)
-        part = self._part.figures(
-            now - self._part_begun, progress.begun - before.begun, progress.strange - before.strange
-        )
-        whole = self._whole.figures(now - self._begun, progress.begun, progress.strange)
+        since = progress._replace(begun=progress.begun - before.begun, strange=progress.strange - before.strange)
+        part = self._part.figures(now - self._part_begun, since)
+        whole = self._whole.figures(now - self._begun, progress)
         line = row(columns, moment, part, whole, self._zone)
         self._put(self._statistics, line.replace(";", self._delimiter))
 
@@ -228,13 +229,14 @@ class _Sums:
         else:
             self._successful += 1
 
-    def figures(self, elapsed: float, begun: int, strange: int) -> Figures:
+    def figures(self, elapsed: float, progress: Progress) -> Figures:
         return Figures(
             elapsed=max(0.0, elapsed),
-            outgoing=begun,
+            incoming=progress.begun if progress.is_receiving else 0,
+            outgoing=0 if progress.is_receiving else progress.begun,
             successful=self._successful,
             failed=self._failed,
-            out_of_call=strange,
+            out_of_call=progress.strange,
             retransmissions=self._events["sent_again"],
             auto_answered=self._events["auto_answered"],
             warnings=self._events["warnings"],

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ...diagnosis.sipp_load_options import SippLoadConfig
+from ...diagnosis.sipp_trace_options import SippTraceConfig
 
 
 class TraceNames(NamedTuple):
@@ -22,7 +22,7 @@ class TraceNames(NamedTuple):
     """`-trace_shortmsg`."""
 
 
-def names_of(given: SippLoadConfig, scenario: str, pid: int) -> TraceNames:
+def names_of(given: SippTraceConfig, scenario: str, pid: int) -> TraceNames:
     """Return the names of the files that the options of a run ask for.
 
     Args:

@@ -233,6 +233,20 @@ def test_run_options_become_the_configuration_of_a_node() -> None:
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
+OF_SIPP_TRACES: dict[str, list[str]] = {
+    "-trace_stat": [],
+    "-stf": ["a.csv"],
+    "-fd": ["5s"],
+    "-stat_delimiter": [","],
+    "-trace_rtt": [],
+    "-trace_err": [],
+    "-error_file": ["a.log"],
+    "-trace_error_codes": [],
+    "-trace_msg": [],
+    "-message_file": ["a.log"],
+    "-trace_shortmsg": [],
+    "-shortmessage_file": ["a.log"],
+}
 OF_SIPP_FILES = {
     "-key": ["tenant", "blue"],
     "-sn": ["uac"],
@@ -295,18 +309,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--expect-dtmf": ["="],
         "--scenario": ["a.py"],
         **OF_SIPP_FILES,
-        "-trace_stat": [],
-        "-stf": ["a.csv"],
-        "-fd": ["5s"],
-        "-stat_delimiter": [","],
-        "-trace_rtt": [],
-        "-trace_err": [],
-        "-error_file": ["a.log"],
-        "-trace_error_codes": [],
-        "-trace_msg": [],
-        "-message_file": ["a.log"],
-        "-trace_shortmsg": [],
-        "-shortmessage_file": ["a.log"],
+        **OF_SIPP_TRACES,
         "--more-data": ["b.csv"],
         "-cid_str": ["%u@%s"],
         "-auth_uri": ["example.net"],
@@ -340,6 +343,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--scenario": ["uas.xml"],
         "--calls": ["7"],
         **OF_SIPP_FILES,
+        **OF_SIPP_TRACES,
         "--data": ["a.csv"],
         "--hold": ["2s"],
     },

@@ -34,7 +34,10 @@ CARRIED_OUT = {
     # the file and its rows
     *("scenario", "data", "key", "sn", "set", "infindex", "allow-exec", "aa", "nd", "default_behaviors", "nr"),
     *("max_retrans", "max_invite_retrans", "max_non_invite_retrans", "T2", "rtcheck", "recv_timeout", "base_cseq"),
-    *("lost", "pause_msg_ign", "sipp-strict", "hold"),
+    *("lost", "pause_msg_ign", "sipp-strict", "hold", "calls"),
+    # the files of SIPp
+    *("trace_stat", "stf", "fd", "stat_delimiter", "trace_rtt", "trace_err", "error_file", "trace_error_codes"),
+    *("trace_msg", "message_file", "trace_shortmsg", "shortmessage_file"),
     # the node
     *("call-workers", "media-workers", "rtp-ports", "strict", "sip-trace", "advertise", "send-to", "any-source"),
     *("auth-user", "auth-password-file", "tls-ca", "tls-cert", "tls-key", "hang-timeout", "memory-limit"),
@@ -43,9 +46,7 @@ CARRIED_OUT = {
     *("cdr", "metrics", "run-dir", "drain", "quiet", "log-format"),
 }
 OF_LOADS_ONLY = {
-    *("rate", "arrival", "ramp", "profile", "calls", "duration", "max-concurrent", "run-time", "shard", "out"),
-    *("trace_stat", "stf", "fd", "stat_delimiter", "trace_rtt", "trace_err", "error_file", "trace_error_codes"),
-    *("trace_msg", "message_file", "trace_shortmsg", "shortmessage_file"),
+    *("rate", "arrival", "ramp", "profile", "duration", "max-concurrent", "run-time", "shard", "out"),
     *("more-data", "cid_str", "auth_uri", "second-scenario"),
     *("expect-media", "media-share", "expect-audio", "expect-mos", "threshold", "fail-on-error", "stop-file"),
     *("allow-public", "proxy", "seed"),

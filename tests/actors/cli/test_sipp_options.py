@@ -30,7 +30,7 @@ def test_every_option_of_sipp_that_a_verb_lacks_says_what_to_write(
         assert main([verb, "127.0.0.1:9", name, *["1"] * OPTIONS[name].values]) == 2
         said = capsys.readouterr().err
         assert said.startswith(f"sipswarm {verb}: {name} is an option of SIPp")
-        assert OPTIONS[name].taken or OPTIONS[name].text in said
+        assert OPTIONS[name].taken or OPTIONS[name].text in said or (verb, name) == ("robot", "-timeout")
 
 
 def test_a_load_has_the_options_that_the_table_says_are_taken() -> None:
@@ -127,6 +127,7 @@ def test_each_option_that_the_page_about_sipp_names_is_known() -> None:
         (["-sf", "x.xml", "127.0.0.1"], "sipswarm: -sf belongs to a verb; write load TARGET -sf …, or robot -sf …"),
         (["127.0.0.1:5060", "-sn", "uac"], "sipswarm: -sn belongs to a verb; write load TARGET -sn …, or robot -sn …"),
         (["-v"], "sipswarm: -v is an option of SIPp: write --version"),
+        (["robot", "-sn", "uas", "-timeout", "9"], "-timeout is an option of SIPp: write timeout SECONDS before the"),
         (["load", "127.0.0.1", "-key", "a"], "sipswarm load: Option '-key' requires 2 arguments. (see sipswarm load"),
         (["load", "::1", "-m", "1"], "target '::1': not a host name; write [::1], or [::1]:5060"),
         (["load", "127.0.0.1", "-m", "1", "-sn", "uac", "-fd", "1s", "-d", "5"], "'5' has no unit: SIPp's -d means"),

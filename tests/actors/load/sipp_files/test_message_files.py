@@ -2,15 +2,13 @@
 
 import re
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sipswarm.actors.bus.messages import SipReceived
-from sipswarm.actors.config import LoadConfig
 from sipswarm.actors.counting.totals import Totals
-from sipswarm.actors.diagnosis.sipp_load_options import SippLoadConfig
+from sipswarm.actors.diagnosis.sipp_trace_options import SippTraceConfig
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.sipp_files import message_files
 from sipswarm.actors.load.sipp_files.trace_names import names_of
@@ -22,8 +20,8 @@ INVITE = f"INVITE sip:b@127.0.0.1 SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n{SE
 ANSWER = b"SIP/2.0 200 OK\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"
 
 
-def given(folder: Path) -> SippLoadConfig:
-    return SippLoadConfig(
+def given(folder: Path) -> SippTraceConfig:
+    return SippTraceConfig(
         trace_messages=True,
         trace_short_messages=True,
         message_file=str(folder / "messages.log"),
@@ -37,7 +35,7 @@ def test_each_message_stands_once_in_both_files(tmp_path: Path) -> None:
     assert paths == (options.message_file, options.short_message_file)
     assert {stat.S_IMODE(Path(path).stat().st_mode) for path in paths} == {0o600}
     trace = SipTrace([Hop("udp", "127.0.0.1", 5060)], now=lambda: 5.0, clock_offset=0.0, ladders=False)
-    message_files.record(trace, replace(LoadConfig("sip:b@127.0.0.1"), sipp_load=options), Totals())
+    message_files.record(trace, options, Totals())
     trace.sent(0, INVITE, ("127.0.0.1", 5070))
     trace.received("a", SipReceived(0, 0, "127.0.0.1", 5070, ANSWER))
     trace.close()
@@ -55,7 +53,7 @@ def test_each_message_stands_once_in_both_files(tmp_path: Path) -> None:
 
 def test_files_that_are_not_wanted_are_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert message_files.create(names_of(SippLoadConfig(), "uac", 7)) == ("", "")
+    assert message_files.create(names_of(SippTraceConfig(), "uac", 7)) == ("", "")
     assert list(tmp_path.iterdir()) == []
 
 

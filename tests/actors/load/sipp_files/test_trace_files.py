@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.bus.messages import ScenarioCounted
-from sipswarm.actors.diagnosis.sipp_load_options import SippLoadConfig
+from sipswarm.actors.diagnosis.sipp_trace_options import SippTraceConfig
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.sipp_files.trace_files import Progress, TraceFiles
 from sipswarm.actors.load.sipp_files.trace_names import TraceNames, names_of
@@ -24,8 +24,8 @@ OPTIONS sip:a SIP/2.0
 
 
 def test_names_are_those_of_sipp_or_given() -> None:
-    assert names_of(SippLoadConfig(), "uac", 7) == NOTHING
-    given = SippLoadConfig(
+    assert names_of(SippTraceConfig(), "uac", 7) == NOTHING
+    given = SippTraceConfig(
         trace_statistics=True,
         trace_response_times=True,
         trace_errors=True,
@@ -41,7 +41,7 @@ def test_names_are_those_of_sipp_or_given() -> None:
         "uac_7_messages.log",
         "uac_7_shortmessages.log",
     )
-    given = SippLoadConfig(trace_statistics=True, statistics_file="s.csv", error_file="not asked for")
+    given = SippTraceConfig(trace_statistics=True, statistics_file="s.csv", error_file="not asked for")
     assert names_of(given, "uac", 7) == NOTHING._replace(statistics="s.csv")
 
 
