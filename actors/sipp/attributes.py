@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Final
 
 from .findings import Findings
@@ -10,8 +11,18 @@ from .language import NEWER
 from .markup import Element, excerpt
 
 _INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,9}")
+LONGEST_NAME: Final = 30
+"""Characters of an unknown name that is compared with the known ones."""
+CLOSE: Final = 0.75
+"""Likeness from which on one name may have been meant for another, from 0 to 1."""
 _TRUE: Final = "true"
 _FALSE: Final = "false"
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """What an unknown name is taken as, and the known name that it may have been meant for."""
+    near = get_close_matches(name, known, 1, CLOSE) if len(name) <= LONGEST_NAME else []
+    return f"nothing; did you mean {near[0]}?" if near else "nothing"
 
 
 class Attributes:
@@ -28,7 +39,7 @@ class Attributes:
             if known is not None and name in NEWER:
                 self.fault(f"attribute {name} of <{element.name}> is not supported yet")
             elif known is not None and name not in known:
-                findings.tolerate(element.line, f"attribute {excerpt(name)} of <{element.name}>", "nothing")
+                findings.tolerate(element.line, f"attribute {excerpt(name)} of <{element.name}>", _meant(name, known))
 
     def __contains__(self, name: str) -> bool:
         return name in self.element.attributes

@@ -18,8 +18,10 @@ from ...sipp.markup import excerpt
 from ...sipp.program import Program, Receive, ReceiveCommand, Role, Send, SendCommand
 from ..configuration import given
 from ..terminal import echo
+from .sipp_media import NO_FILE, media_problems
 
-_CAPTURE: Final = "play_pcap_audio"
+MOST_TOLD: Final = 5
+"""Tolerated mistakes that a load or robot tells one by one."""
 _SPEAKING: Final = Send | SendCommand | Receive | ReceiveCommand
 """Commands that say who begins."""
 
@@ -74,8 +76,25 @@ def check_runnable(config: LoadConfig | RobotConfig) -> None:
     check_rows(config)
     for program in programs:
         for name, what in missing_files(program, config).items():
-            raise ConfigurationError(f"{program.file}: {name}: {what}")
+            raise ConfigurationError(f"{program.file}{_line_of(program, name)}: {name}: {what}")
+    _tell_tolerations(programs)
     _check_media(config, programs)
+
+
+def _tell_tolerations(programs: Iterable[Program]) -> None:
+    """Write the tolerated mistakes of the files to stderr: calls may do another thing than was meant."""
+    lines = [line for program in programs for line in sipp_check.tolerations(program)]
+    for line in lines[:MOST_TOLD]:
+        echo(f"tolerated: {line}", err=True, level="WARNING")
+    if len(lines) > MOST_TOLD:
+        echo(f"tolerated: {len(lines) - MOST_TOLD} more; sipswarm check shows them", err=True, level="WARNING")
+
+
+def _line_of(program: Program, name: str) -> str:
+    """Return where a file that is missing is named, as `:LINE`; empty = the file names it nowhere."""
+    needs = program.needs
+    lines = (use.line for use in (*needs.media, *needs.files, *needs.fields) if use.name == name)
+    return next((f":{line}" for line in lines), "")
 
 
 def _check_media(config: LoadConfig | RobotConfig, programs: Iterable[Program]) -> None:
@@ -137,17 +156,10 @@ def checked(config: LoadConfig | RobotConfig) -> int:
 
 def missing_files(program: Program, config: LoadConfig | RobotConfig) -> dict[str, str]:
     """Return what is wrong with the files that a scenario file names, by their names."""
-    found: dict[str, str] = {}
-    captures = _captures_of(program)
-    for use in program.needs.media:
-        path = path_beside(program.file, use.name)
-        if not Path(path).is_file():
-            found[use.name] = "there is no such file; give it beside the scenario file or in this folder"
-        elif use.name in captures and (problem := _problem_of(path)):
-            found[use.name] = problem
+    found = media_problems(program)
     for use in program.needs.files:
         if "[" not in use.name and not Path(path_beside(config.scenario, use.name)).is_file():
-            found[use.name] = "there is no such file; give it beside the scenario file or in this folder"
+            found[use.name] = NO_FILE
     given_rows = row_files(config)
     for use in program.needs.fields:
         if not given_rows:
@@ -155,25 +167,3 @@ def missing_files(program: Program, config: LoadConfig | RobotConfig) -> dict[st
         elif use.name and Path(use.name).name not in {Path(each).name for each in given_rows}:
             found[use.name] = f"-inf names {', '.join(given_rows)}; give this file too"
     return found
-
-
-def _problem_of(capture: str) -> str:
-    """Why a capture file cannot be replayed; empty = it can, as far as its first packet."""
-    from sipswarm.media.captures import CaptureFiles
-    from sipswarm.media.sources import SourceError
-
-    try:
-        CaptureFiles().source(capture)
-    except SourceError as error:
-        return error.detail
-    return ""
-
-
-def _captures_of(program: Program) -> set[str]:
-    """Return the names of the capture files that a file plays."""
-    return {
-        action.attributes[_CAPTURE]
-        for step in program.steps
-        for action in step.actions
-        if _CAPTURE in action.attributes
-    }

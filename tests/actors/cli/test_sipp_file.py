@@ -337,3 +337,27 @@ def test_a_command_of_the_other_side_may_be_optional(tmp_path: Path, capsys: pyt
     files = ["-sf", written(tmp_path, f"{SEND}{OK}{TELL}"), "-sf", second]
     assert main(["check", "load", "127.0.0.1", *files]) == 0
     assert "NOT POSSIBLE" not in capsys.readouterr().out
+
+
+def test_a_load_tells_tolerated_mistakes_as_the_check_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, INVITE + '<recv response="100" optionnal="true"/>' * 7 + OK)
+    load = ["load", "127.0.0.1", "-sf", file, "-key", "tenant", "blue", "--expect-media"]
+    assert main(["check", *load]) == 0
+    line = f"tolerated: {file}:5: attribute optionnal of <recv>: taken as nothing; did you mean optional?"
+    assert capsys.readouterr().out.splitlines().count(line) == 7
+    assert main(load) == 2, "media is expected, and the file has none: nothing is sent"
+    told = capsys.readouterr().err
+    assert told.count(line) == 5
+    assert "tolerated: 2 more; sipswarm check shows them" in told
+
+
+def test_audio_that_cannot_be_played_is_found_before_a_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.ul").write_bytes(bytes(8000))
+    (tmp_path / "a.raw").write_bytes(bytes(8000))
+    for name, passes in (("a.raw", True), ("a.ul", False)):
+        action = f'<nop><action><exec rtp_stream="{name},1,99,G729/8000"/></action></nop>'
+        load = ["load", "127.0.0.1", "-sf", written(tmp_path, INVITE + OK + action), "-key", "tenant", "blue"]
+        assert main(["check", *load]) == (0 if passes else 2)
+        assert ("MISSING: a.ul: audio cannot be encoded as G729" in capsys.readouterr().out) is not passes
+    assert main(load) == 2
+    assert "a.xml:5: a.ul: audio cannot be encoded as G729; use a raw file" in capsys.readouterr().err
