@@ -22,6 +22,8 @@ _COMPACT: Final = {
 _BRANCH: Final = re.compile(r";[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
 
+_QUOTED: Final = re.compile(r'[ \t]*"(?:[^"\\]|\\.)*"', re.DOTALL)
+"""A display name in quotes."""
 _STATUS: Final = re.compile(r"SIP/2\.0[ \t]+([0-9]{3})(?![0-9])")
 _HIGHEST_CSEQ: Final = 2**31 - 1
 """RFC 3261 section 8.1.1.5."""
@@ -127,15 +129,22 @@ class Received:
 
 def tag_of(address: str) -> str:
     """The tag of a From or To value, empty when there is none."""
+    address = _behind_name(address)
     found = _TAG.search(address, address.find(">") + 1)
     return found[1] if found else ""
 
 
 def uri_of(address: str) -> str:
     """The URI of a From, To, Contact or Route value: within angle brackets, or up to the first parameter."""
-    before, bracket, rest = address.partition("<")
+    before, bracket, rest = _behind_name(address).partition("<")
     uri, closed, _ = rest.partition(">")
     return uri if bracket and closed else before.partition(";")[0].strip()
+
+
+def _behind_name(address: str) -> str:
+    """What follows a display name in quotes, which may have any of `<>;,` in it (RFC 3261 section 25.1)."""
+    name = _QUOTED.match(address)
+    return address[name.end() :] if name else address
 
 
 def _end_of_word(text: str) -> int:

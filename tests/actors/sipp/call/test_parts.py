@@ -3,7 +3,7 @@
 import pytest
 
 from sipswarm.actors.sipp.call.dialog import Dialog
-from sipswarm.actors.sipp.call.received import Received, uri_of
+from sipswarm.actors.sipp.call.received import Received, tag_of, uri_of
 from sipswarm.actors.sipp.call.repetition import Recognition, Repetition
 from sipswarm.actors.sipp.call.response_times import ResponseTimes
 from sipswarm.actors.sipp.call.settings import Settings
@@ -137,3 +137,17 @@ def test_an_answered_challenge_is_no_outcome_but_an_unanswered_one_is() -> None:
     figures.received("", 200, "REGISTER", 1.3)
     figures.received("", 500, "REGISTER", 1.4)
     assert (figures.code, figures.answered_at, figures.first_at) == (200, 1.3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("address", "uri", "tag"),
+    [
+        ('"A, <b>" <sip:u@h>;expires=5;tag=t', "sip:u@h", "t"),
+        ('"say \\"<x>\\"; tag=no" <sip:u@h;ob>;tag=t', "sip:u@h;ob", "t"),
+        ("Bob <sip:bob@h;ob>", "sip:bob@h;ob", ""),
+        ("sip:u@h;tag=t", "sip:u@h", "t"),
+        ('"no end <sip:u@h>', "sip:u@h", ""),
+    ],
+)
+def test_a_display_name_in_quotes_is_no_part_of_the_address(address: str, uri: str, tag: str) -> None:
+    assert (uri_of(address), tag_of(address)) == (uri, tag)
