@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from .scripted_peer import Play, ScriptedPeer, header, request
+from .scripted_peer import Play, ScriptedPeer, header, request, response_to
 
 
 def takes_call(peer: ScriptedPeer) -> None:
@@ -25,6 +25,17 @@ def answers(*codes: int, more: str = "") -> Play:
         for code in codes:
             peer.respond(code, more)
         peer.listen(1.5)
+
+    return play
+
+
+def answers_without(name: str) -> Play:
+    """Answers the first request with a 200 that lacks a header."""
+
+    def play(peer: ScriptedPeer) -> None:
+        lines = response_to(peer.expect(), 200).split("\r\n")
+        peer.send("\r\n".join(line for line in lines if not line.startswith(f"{name}:")))
+        peer.listen(1.0)
 
     return play
 

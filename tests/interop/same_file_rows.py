@@ -11,6 +11,7 @@ from .peer_plays import (
     answers_each,
     answers_first_and_third,
     answers_later,
+    answers_without,
     challenges,
     disorder,
     hears,
@@ -63,6 +64,19 @@ MISTAKES = (
 """Without an end of `scenario`."""
 
 ROWS = [
+    Row(
+        name="a response without To",
+        file=scenario(ask("INVITE"), recv(200), ask("ACK")),
+        play=answers_without("To"),
+        names=["INVITE", "CANCEL"],
+        failure=Failure.UNEXPECTED_MESSAGE,
+    ),
+    Row(
+        name="a response without From",
+        file=scenario(ask("INVITE"), recv(200), ask("ACK")),
+        play=answers_without("From"),
+        names=["INVITE", "ACK"],
+    ),
     Row(
         name="1 blanks around lines",
         file=scenario(

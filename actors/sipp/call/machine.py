@@ -415,6 +415,9 @@ class ScenarioCall:
                 return
             self.figures.received(message.method, message.code, message.cseq_method, now)
         dialog.came(message)
+        if lacking := message.lacking(strict=script.settings.strict):
+            self._unexpected(message, now, f" without {lacking}")
+            return
         match = script.matching.find(self._index, message, self._transactions)
         if match.outcome is Outcome.ACK_AGAIN:
             self._marks.append(Repeated(0, 1))
@@ -480,8 +483,12 @@ class ScenarioCall:
             return False
         return step.optional is Optionality.TRUE or step.next is not None or self._script.settings.strict
 
-    def _unexpected(self, message: Received, now: float) -> None:
-        """Take a message that no command expects."""
+    def _unexpected(self, message: Received, now: float, lacking: str = "") -> None:
+        """Take a message that no command expects.
+
+        Args:
+            lacking: what it lacks, for a person; empty = nothing.
+        """
         settings = self._script.settings
         behaviours, method, step = settings.behaviours, message.method, self._here
         if method == "PING" or (settings.auto_answer and method in AUTO_ANSWERED):
@@ -489,7 +496,7 @@ class ScenarioCall:
                 self._marks.append(AutoAnswered(method))
                 self._emit(ok(message, self._local), self._index)
             return
-        what = f"expected {_expectation(step)}, got {_name(message)}"
+        what = f"expected {_expectation(step)}, got {_name(message)}{lacking}"
         ends = Behaviour.ABORT_UNEXPECTED in behaviours
         text, state = f"{self._script.place(step)}: {what}", f"while {_doing(step)} (index {self._index})"
         self._marks.append(Unexpected(step.line, text, message.code, state, message.text, ends))

@@ -24,6 +24,8 @@ _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
 
 _QUOTED: Final = re.compile(r'[ \t]*"(?:[^"\\]|\\.)*"', re.DOTALL)
 """A display name in quotes."""
+_NEEDED: Final = ("To", "From", "CSeq")
+"""Headers of each message; without Call-ID and Via it comes to no call."""
 _STATUS: Final = re.compile(r"SIP/2\.0[ \t]+([0-9]{3})(?![0-9])")
 _HIGHEST_CSEQ: Final = 2**31 - 1
 """RFC 3261 section 8.1.1.5."""
@@ -117,6 +119,14 @@ class Received:
     def to_tag(self) -> str:
         """The tag of the To (RFC 3261 section 19.3), empty when there is none."""
         return tag_of(self.value("To"))
+
+    def lacking(self, *, strict: bool) -> str:
+        """Return a header that each message must have and this one has not; empty = it has them (RFC 3261 8.1.1).
+
+        Args:
+            strict: SIPp misses To only.
+        """
+        return next((name for name in _NEEDED[: 1 if strict else None] if not self.lines(name)), "")
 
     @property
     def loose_key(self) -> str:

@@ -191,3 +191,11 @@ def test_a_call_without_an_ack_or_after_its_bye_gets_none() -> None:
     run.ask("BYE", 2, at=2.0)
     run.give_up()
     assert run.names == ["180", "200", "200"]
+
+
+def test_a_request_without_to_gets_no_answer_and_fails_its_call() -> None:
+    call = Scripted(scenario(recv("INVITE"), response(200), recv("ACK")))
+    lines = request_of_peer("INVITE").split("\r\n")
+    call.hear("\r\n".join(line for line in lines if not line.startswith("To:")))
+    assert (call.sent, call.call.figures.failure) == ([], Failure.UNEXPECTED_MESSAGE)
+    assert "expected INVITE, got INVITE without To" in call.call.figures.detail

@@ -5,7 +5,7 @@ import pytest
 from sipswarm.actors.sipp.call.settings import Behaviour, Settings
 from sipswarm.actors.sipp.call.statistics import EndedBy, Failure, Repeated, ResponseTime, Unexpected
 
-from .scripted import CALLER, Scripted, header, nop, recv, request, response, scenario
+from .scripted import CALLER, Scripted, header, nop, recv, request, response, response_to, scenario
 
 LABEL = '<label id="late"/>'
 CANCEL = request("CANCEL")
@@ -433,3 +433,14 @@ def test_junk_is_unexpected_and_never_an_error_of_the_program(junk: str) -> None
     run.answer(200)
     run.hear(junk, at=0.5)
     assert run.failure is Failure.UNEXPECTED_MESSAGE
+
+
+@pytest.mark.parametrize(("name", "in_sipp"), [("To", True), ("From", False), ("CSeq", False)])
+def test_a_response_without_a_header_that_each_has_fails_the_call(name: str, in_sipp: bool) -> None:
+    for settings, fails in ((Settings(), True), (Settings(strict=True), in_sipp)):
+        call = Scripted(scenario(request("OPTIONS"), recv(200)), settings)
+        lines = response_to(call.sent[0][1], 200).split("\r\n")
+        call.hear("\r\n".join(line for line in lines if not line.startswith(f"{name}:")))
+        figures = call.call.figures
+        assert (figures.failure is Failure.UNEXPECTED_MESSAGE) is fails
+        assert (f"without {name}" in figures.detail) is fails
