@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Collection
-from difflib import get_close_matches
 from typing import Final
 
 from .findings import Findings
@@ -13,16 +12,26 @@ from .markup import Element, excerpt
 _INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,9}")
 LONGEST_NAME: Final = 30
 """Characters of an unknown name that is compared with the known ones."""
-CLOSE: Final = 0.75
-"""Likeness from which on one name may have been meant for another, from 0 to 1."""
+FAR: Final = 2
+"""Letters by which a name may differ from the one that was meant; a third of it at most."""
 _TRUE: Final = "true"
 _FALSE: Final = "false"
 
 
 def _meant(name: str, known: Collection[str]) -> str:
     """What an unknown name is taken as, and the known name that it may have been meant for."""
-    near = get_close_matches(name, known, 1, CLOSE) if len(name) <= LONGEST_NAME else []
-    return f"nothing; did you mean {near[0]}?" if near else "nothing"
+    near = min((distance(name, each), each) for each in known) if known and len(name) <= LONGEST_NAME else (FAR + 1, "")
+    return f"nothing; did you mean {near[1]}?" if near[0] <= min(FAR, len(name) // 3) else "nothing"
+
+
+def distance(one: str, other: str) -> int:
+    """How many letters must be put in, left out or replaced to make one name of another (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for above, letter in enumerate(one, 1):
+        before, row[0] = row[0], above
+        for at, its in enumerate(other, 1):
+            before, row[at] = row[at], min(row[at] + 1, row[at - 1] + 1, before + (letter != its))
+    return row[-1]
 
 
 class Attributes:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from .markup import shown
-from .program import Pause, Program, Receive, ReceiveCommand, Send, SendCommand, Step, Use
+from .markup import Toleration, shown
+from .program import Optionality, Pause, Program, Receive, ReceiveCommand, Send, SendCommand, Step, Use
 
 _KINDS: Final = (
     ("commands", "commands"),
@@ -41,7 +41,23 @@ def flow(program: Program) -> list[str]:
 
 def tolerations(program: Program) -> list[str]:
     """Return a line for each mistake that is tolerated, as `FILE:LINE: what: taken as what`."""
-    return [f"{program.file}:{each.line}: {each.found}: taken as {each.taken}" for each in program.tolerations]
+    found = sorted((*program.tolerations, *_late_timeouts(program.steps)), key=lambda each: each.line)
+    return [f"{program.file}:{each.line}: {each.found}: taken as {each.taken}" for each in found]
+
+
+def _late_timeouts(steps: Sequence[Step]) -> Iterator[Toleration]:
+    """Return the `recv` commands whose `ontimeout` leads to a `send` that the repetition before it holds back."""
+    repeats = False
+    for step in steps:
+        if isinstance(step, Send):
+            repeats = step.retrans > 0
+        elif isinstance(step, Receive):
+            place = step.ontimeout
+            if repeats and step.timeout and place is not None and place < len(steps) and isinstance(steps[place], Send):
+                what = "ontimeout behind a <send> with retrans"
+                taken = "a wait until the repetition has ended, as by SIPp: it holds the <send> at the label back"
+                yield Toleration(step.line, what, taken)
+            repeats = repeats and step.optional is not Optionality.FALSE
 
 
 def _lines(program: Program, missing: Mapping[str, str]) -> Iterator[str]:

@@ -103,6 +103,8 @@ UNSUPPORTED: Final = re.compile(
 """Keywords of SIPp that are refused."""
 
 _STOP: Final = re.compile(r"\\x|\[")
+_CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_OWN_CALL_ID: Final = "[call_id]"
 _FIELD: Final = re.compile(r"field([0-9]*)")
 _OFFSET: Final = re.compile(r"[+-][0-9]+")
 _HEX: Final = re.compile(r"\\x([0-9A-Fa-f]{1,2})")
@@ -184,12 +186,24 @@ class KeywordReader:
             self.findings.fault(line, "the method or SIP/2.0 is a keyword or missing; write it, and a blank behind it")
             return template
         if word != "SIP/2.0":
+            self._check_call_id(whole, line)
             return Template(template.parts, line, method=word, has_body=has_body)
         found = _STATUS.match(rest)
         status = int(found[1]) if found and len(found[1]) == 3 else 0
         if not 100 <= status <= 699:
             self.findings.fault(line, f"{excerpt(rest[:10])} is no status code; write one from 100 to 699")
         return Template(template.parts, line, status=status, has_body=has_body)
+
+    def _check_call_id(self, text: str, line: int) -> None:
+        """Tell a Call-ID to which no answer finds its call: what stands behind `[call_id]` is part of it.
+
+        What stands before `///` is not.
+        """
+        found = _CALL_ID.search(text)
+        value = found[1].strip() if found else ""
+        if _OWN_CALL_ID in value and not value.endswith(_OWN_CALL_ID):
+            what = f"Call-ID: {excerpt(value)}, which does not end with {_OWN_CALL_ID}"
+            self.findings.tolerate(line, what, "the Call-ID of no call: no answer to it is found, as by SIPp")
 
     def command(self, text: str, line: int) -> Template:
         """Return a command of `sendCmd`.

@@ -14,7 +14,6 @@ from .action_uses import ActionUses
 from .attributes import Attributes
 from .faults import Fault, ScenarioFileError
 from .findings import ACTIONS, COMMANDS, FIELDS, FILES, KEYS, KEYWORDS, MEDIA, PROGRAMS, Findings
-from .hints import late_timeouts, strange_call_id
 from .keywords import KeywordReader
 from .labels import UNEXPECTED, Labels
 from .language import ACTION, INIT, ROOT, SECTIONS
@@ -117,10 +116,7 @@ class _Reader:
             response_times=tuple(names.response_times),
             needs=self._needs(),
             tolerations=tuple(
-                sorted(
-                    (*self._document.tolerations, *self._findings.tolerations, *late_timeouts(self._steps)),
-                    key=lambda each: each.line,
-                )
+                sorted((*self._document.tolerations, *self._findings.tolerations), key=lambda each: each.line)
             ),
             unsupported=tuple(sorted(self._findings.faults, key=lambda each: each.line)),
         )
@@ -296,11 +292,7 @@ class _Reader:
 
     def _send(self, attributes: Attributes) -> Send:
         element = attributes.element
-        text, line = self._cdata(element)
-        message = self._keywords.message(text, line)
-        if message.method and (call_id := strange_call_id(text)):
-            found = f"Call-ID: {excerpt(call_id)}, which does not end with [call_id]"
-            self._findings.tolerate(element.line, found, "the Call-ID of no call: no answer to it is found, as by SIPp")
+        message = self._keywords.message(*self._cdata(element))
         start, ack = self._transactions.send(attributes, message)
         return Send(
             **self._shared(attributes),

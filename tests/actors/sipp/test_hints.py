@@ -3,7 +3,7 @@
 import pytest
 
 from sipswarm.actors.sipp import check
-from sipswarm.actors.sipp.hints import strange_call_id
+from sipswarm.actors.sipp.attributes import distance
 from sipswarm.actors.sipp.markup import read as read_markup
 from sipswarm.actors.sipp.program_reader import read
 
@@ -17,18 +17,17 @@ def told(*commands: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("value", "strange"),
+    ("value", "is_strange"),
     [
-        ("[call_id]", ""),
-        ("x///[call_id]", ""),
-        ("[call_id]///x", "[call_id]///x"),
-        ("[call_id]-x", "[call_id]-x"),
-        ("[field0]", ""),
-        ("", ""),
+        ("[call_id]", False),
+        ("x///[call_id]", False),
+        ("[call_id]///x", True),
+        ("[call_id]-x", True),
+        ("[service]", False),
     ],
 )
-def test_text_behind_the_call_id_is_strange(value: str, strange: str) -> None:
-    assert strange_call_id(f"INVITE sip:a SIP/2.0\nCall-ID: {value} \nCSeq: 1 INVITE\n") == strange
+def test_text_behind_the_call_id_is_strange(value: str, is_strange: bool) -> None:
+    assert bool(told(request("REGISTER").replace("[call_id]", value), recv(200))) is is_strange
 
 
 def test_a_call_id_that_no_answer_finds_is_told() -> None:
@@ -46,3 +45,11 @@ def test_an_ontimeout_that_the_repetition_holds_back_is_told() -> None:
     assert told(request("INVITE"), *late, *end) == []
     assert told(request("INVITE", retrans=500), recv(180), *late, *end) == []
     assert told(request("INVITE", retrans=500), *late, '<label id="1"/>', nop('<log message="x"/>')) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count"),
+    [("optionnal", "optional", 1), ("rtd", "rtd", 0), ("retran", "retrans", 1), ("", "ab", 2)],
+)
+def test_the_distance_of_two_names(one: str, other: str, count: int) -> None:
+    assert distance(one, other) == distance(other, one) == count
