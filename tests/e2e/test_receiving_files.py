@@ -131,6 +131,17 @@ def test_a_message_that_no_parser_takes_is_for_the_file_to_judge(tmp_path: Path)
         assert (row["code"], row["failure"]) == (200, "")
 
 
+def test_a_request_without_to_gets_no_answer_and_is_a_failed_call(tmp_path: Path) -> None:
+    with robot(tmp_path, SHORT) as callee, ScriptedPeer() as peer:
+        peer.to(callee.port)
+        lines = request("INVITE", 1).split("\r\n")
+        peer.send("\r\n".join(line for line in lines if not line.startswith("To:")))
+        (row,) = callee.await_rows(1)
+        assert row["failure"] == "unexpected_message"
+        peer.listen(0.1)
+        assert peer.names == []
+
+
 def test_strangers_get_no_answer_and_begin_no_call(tmp_path: Path) -> None:
     with robot(tmp_path, SHORT, "--allow", "10.0.0.0/8") as callee, ScriptedPeer() as peer:
         peer.to(callee.port)
