@@ -207,7 +207,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         _TRANSACTION,
     ),
     Metric(
-        "sipswarm_scenario_counter_total",
+        "sipswarm_scenario_counts_total",
         "counter",
         ("scenario", "counter"),
         "How often commands with a counter of a scenario file of SIPp were carried out, by its names.",

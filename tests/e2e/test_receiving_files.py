@@ -88,7 +88,7 @@ def test_calls_of_several_workers_are_answered_by_the_file_and_reported(tmp_path
             SECONDS,
             "the count of all calls",
         )
-        assert scraped(callee.url)["sipswarm_scenario_counter_total", "came", "callee"] == 12
+        assert scraped(callee.url)["sipswarm_scenario_counts_total", "came", "callee"] == 12
         numbers = [re.search(r"tag=\d+s(\d+)$", header(text, "To")) for text in peer.messages[1::3]]
         assert len({each[1] for each in numbers if each is not None}) == 12, "each has a number of its own"
 

@@ -30,7 +30,7 @@ LONGEST_MESSAGE: Final = 4000
 LONGEST_LINE: Final = 400
 """Characters of a line of errors."""
 RESPONSE_TIMES: Final = "sipswarm_scenario_response_seconds"
-COUNTERS: Final = "sipswarm_scenario_counter_total"
+COUNTERS: Final = "sipswarm_scenario_counts_total"
 EVENTS: Final = "sipswarm_scenario_events_total"
 
 
