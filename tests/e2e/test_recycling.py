@@ -148,7 +148,8 @@ def test_a_call_worker_is_not_replaced_before_its_peers_have_answered_where_the_
             assert len(peer.asked) == len(calls)
             peer.answer_now()
             await until(lambda: restarts(supervisor, "dispatcher", "rolling") == 1.0 and supervisor._is_calm(), 50)
-            await until(lambda: peer.received["ACK"] == len(calls))  # of its 2xx to the re-INVITE
+            # Of its 2xx to the re-INVITE, which a busy machine may send again.
+            await until(lambda: peer.received["ACK"] >= len(calls))
             streams = [call.stream for call in calls if call.stream is not None]
             came = [each.times for each in streams]
             await until(lambda: all(each.times > before + 50 for each, before in zip(streams, came, strict=True)))
